@@ -1,0 +1,1 @@
+"""The client library: holds tokens and renews them silently."""

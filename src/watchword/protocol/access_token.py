@@ -1,0 +1,132 @@
+"""JWT access tokens: their claims, and the one verifier that resource servers and the authorization server share.
+
+Implements: RFC 9068 §2.1, §2.2, §4; RFC 7519 §4.1; RFC 8725 §3.8, §3.9.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from watchword.protocol import jws
+from watchword.protocol.rejection import TokenRejected
+from watchword.protocol.scope import Scope
+
+TYP: Final = "at+jwt"
+MAX_LEEWAY: Final = 60
+# A NumericDate beyond the year 5138 is no date but an attack on arithmetic.
+_MAX_DATE: Final = 1e11
+
+
+class _Claims(msgspec.Struct, frozen=True):
+    """The claims whose types we insist on; RFC 9068 §2.2 lists the required ones."""
+
+    iss: str
+    sub: str
+    aud: str | list[str]
+    exp: int | float
+    iat: int | float
+    jti: str
+    client_id: str
+    scope: str = ""
+    nbf: int | float | None = None
+    sid: str | None = None
+    gid: str | None = None
+    epoch: int | None = None
+    auth_time: int | None = None
+    acr: str | None = None
+    amr: list[str] | None = None
+
+
+class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
+    """An access token whose signature, form, issuer, audience and times were good when it was judged.
+
+    Attributes:
+        issued_at, expires_at: seconds since the epoch.
+        sid, gid, epoch: session, grant and user epoch; None for a client's own token.
+        claims: all claims, as they stood in the token.
+    """
+
+    issuer: str
+    subject: str
+    audience: tuple[str, ...]
+    client_id: str
+    scope: Scope
+    issued_at: float
+    expires_at: float
+    not_before: float | None
+    jti: str
+    kid: str
+    sid: str | None
+    gid: str | None
+    epoch: int | None
+    claims: Mapping[str, Any]
+
+    def judge_times(self, now: float, leeway: float) -> None:
+        """Judge expiry and start again; a token seen before is judged each time.
+
+        Raises:
+            TokenRejected: ``token.expired`` or ``token.not_yet_valid``.
+        """
+        # RFC 9068 §4: "The current time MUST be before the time represented by the "exp" claim."
+        if now - leeway >= self.expires_at:
+            raise TokenRejected("token.expired")
+        if self.not_before is not None and now + leeway < self.not_before:
+            raise TokenRejected("token.not_yet_valid")
+
+
+def verify(
+    token: str, keys: jws.KeyLookup, *, issuer: str, audiences: frozenset[str], now: float, leeway: float
+) -> AccessToken:
+    """The access token behind ``token``, if it is this issuer's and for one of ``audiences``.
+
+    Revocation and scope are judged elsewhere.
+
+    Args:
+        token: the compact serialization.
+        keys: the issuer's keys by ``kid``.
+        issuer: compared character by character (RFC 9068 §4).
+        audiences: who may be meant; one of them must be in ``aud``.
+        now: seconds since the epoch.
+        leeway: seconds of clock difference allowed, at most 60.
+
+    Raises:
+        TokenRejected: with the reason.
+    """
+    header, claims = jws.verify(token, keys, typ=TYP)
+    try:
+        typed = msgspec.convert(claims, _Claims, strict=True)
+        audience = (typed.aud,) if isinstance(typed.aud, str) else tuple(typed.aud)
+        scope = Scope.parse(typed.scope)
+    except ValueError as error:  # msgspec.ValidationError is one
+        raise TokenRejected("token.claims", str(error)) from None
+    for date in (typed.exp, typed.iat, typed.nbf or 0):
+        if not (math.isfinite(date) and 0 <= date <= _MAX_DATE):
+            raise TokenRejected("token.claims", "a date out of range")
+    if not typed.sub or not typed.jti or not typed.client_id:
+        raise TokenRejected("token.claims", "sub, jti and client_id must not be empty")
+    if typed.iss != issuer:
+        raise TokenRejected("token.issuer")
+    if audiences.isdisjoint(audience):
+        raise TokenRejected("token.audience", "meant for another resource")
+    verified = AccessToken(
+        issuer=typed.iss,
+        subject=typed.sub,
+        audience=audience,
+        client_id=typed.client_id,
+        scope=scope,
+        issued_at=typed.iat,
+        expires_at=typed.exp,
+        not_before=typed.nbf,
+        jti=typed.jti,
+        kid=header.kid,
+        sid=typed.sid,
+        gid=typed.gid,
+        epoch=typed.epoch,
+        claims=claims,
+    )
+    verified.judge_times(now, min(leeway, MAX_LEEWAY))
+    if typed.iat > now + min(leeway, MAX_LEEWAY):
+        raise TokenRejected("token.not_yet_valid", "issued in the future")
+    return verified

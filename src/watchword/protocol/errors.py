@@ -1,0 +1,153 @@
+"""The errors that a client may see: one class per registered code.
+
+Each has two readers. The client gets ``error`` and a bland ``error_description``; the log gets the ``slug`` and the
+``detail``, which may say more.
+
+Implements: RFC 6749 §4.1.2.1, §5.2; RFC 8707 §2; RFC 7009 §2.2.1; OpenID Connect Core 1.0 §3.1.2.6.
+"""
+
+from typing import ClassVar
+
+
+class OAuthError(Exception):
+    """A refusal or a trouble, as the client sees it.
+
+    Args:
+        description: said to the client instead of the class's bland sentence; must not give anything away.
+        slug: a stable name for logs and docs/errors.md, ``area.what``.
+        detail: for the log alone; never a token, code, secret or password.
+        retry_after: seconds; sent as ``Retry-After``.
+    """
+
+    code: ClassVar[str] = "server_error"
+    status: ClassVar[int] = 500
+    bland: ClassVar[str] = "something went wrong on our side"
+
+    def __init__(
+        self, description: str = "", *, slug: str = "", detail: str = "", retry_after: int | None = None
+    ) -> None:
+        self.description = description or self.bland
+        self.slug = slug or f"oauth.{self.code}"
+        self.detail = detail
+        self.retry_after = retry_after
+        super().__init__(f"{self.code} ({self.slug}): {detail or self.description}")
+
+
+class InvalidRequest(OAuthError):
+    """A parameter is missing, twice there, malformed, or not allowed here."""
+
+    code, status, bland = "invalid_request", 400, "the request is malformed"
+
+
+class InvalidClient(OAuthError):
+    """The client is unknown or did not prove to be itself."""
+
+    code, status, bland = "invalid_client", 401, "client authentication failed"
+
+
+class InvalidGrant(OAuthError):
+    """The code or refresh token is invalid, expired, superseded or ended, or is another client's."""
+
+    code, status, bland = "invalid_grant", 400, "the grant is invalid, expired, ended, or was issued to another client"
+
+
+class UnauthorizedClient(OAuthError):
+    """The client may not use this grant type or this door."""
+
+    code, status, bland = "unauthorized_client", 400, "the client may not do this"
+
+
+class UnsupportedGrantType(OAuthError):
+    """No such grant type here."""
+
+    code, status, bland = "unsupported_grant_type", 400, "this grant_type is not offered"
+
+
+class InvalidScope(OAuthError):
+    """The scope is malformed, unknown, or beyond what may be granted."""
+
+    code, status, bland = "invalid_scope", 400, "the scope is malformed or beyond what may be granted"
+
+
+class InvalidTarget(OAuthError):
+    """The resource is unknown, not the client's, or cannot be told from the scope (RFC 8707 §2)."""
+
+    code, status, bland = "invalid_target", 400, "name one resource that the client may use and that owns the scope"
+
+
+class AccessDenied(OAuthError):
+    """The user or the server said no."""
+
+    code, status, bland = "access_denied", 403, "access is denied"
+
+
+class UnsupportedTokenType(OAuthError):
+    """This kind of token cannot be revoked here (RFC 7009 §2.2.1)."""
+
+    code, status, bland = "unsupported_token_type", 400, "this kind of token cannot be revoked"
+
+
+class InsufficientAuthorization(OAuthError):
+    """The sign-in is not complete (draft-ietf-oauth-first-party-apps)."""
+
+    code, status, bland = "insufficient_authorization", 400, "the user name or password is wrong, or more is needed"
+
+
+class InvalidCredentials(OAuthError):
+    """User name or password are wrong; which of the two is not said."""
+
+    code, status, bland = "invalid_credentials", 401, "the user name or the password is wrong"
+
+
+class UsernameTaken(OAuthError):
+    """Somebody has this user name."""
+
+    code, status, bland = "username_taken", 409, "this user name is taken"
+
+
+class PasswordRefused(OAuthError):
+    """The new password does not meet the policy; the description says why."""
+
+    code, status, bland = "password_refused", 400, "choose another password"
+
+
+class SignUpClosed(OAuthError):
+    """Sign-up is not open here."""
+
+    code, status, bland = "sign_up_closed", 403, "sign-up is closed: ask the operator for an account"
+
+
+class TooManyTries(OAuthError):
+    """Slow down; ``Retry-After`` says for how long."""
+
+    code, status, bland = "too_many_requests", 429, "too many tries: wait before the next one"
+
+
+class TemporarilyUnavailable(OAuthError):
+    """Trouble on our side that passes. Clients keep their tokens and come back after ``Retry-After``."""
+
+    code, status, bland = "temporarily_unavailable", 503, "the server cannot answer for now: try again"
+
+
+class NotFound(OAuthError):
+    """No such thing."""
+
+    code, status, bland = "not_found", 404, "there is nothing here"
+
+
+class MethodNotAllowed(OAuthError):
+    """Another HTTP method is wanted."""
+
+    code, status, bland = "invalid_request", 405, "this endpoint wants another HTTP method"
+
+
+class RequestTooLarge(OAuthError):
+    """The body is larger than any honest one."""
+
+    code, status, bland = "invalid_request", 413, "the body is too large"
+
+
+class UnsupportedMediaType(OAuthError):
+    """Another Content-Type is wanted."""
+
+    code, status, bland = "invalid_request", 415, "this endpoint wants another Content-Type"

@@ -1,0 +1,68 @@
+"""Why an access token was not accepted, and what the caller is told.
+
+Implements: RFC 6750 §3, §3.1.
+"""
+
+from typing import Literal
+
+Reason = Literal[
+    "token.missing",
+    "token.two_methods",
+    "token.malformed",
+    "token.typ",
+    "token.alg",
+    "token.unknown_key",
+    "token.signature",
+    "token.claims",
+    "token.issuer",
+    "token.audience",
+    "token.expired",
+    "token.not_yet_valid",
+    "token.revoked",
+    "token.revocation_unknown",
+    "token.scope",
+    "token.inactive",
+]
+
+
+class TokenRejected(Exception):
+    """An access token was judged, and the answer is no.
+
+    Attributes:
+        reason: a stable slug for logs and programs; docs/errors.md says cause and cure.
+        scope: the scope that was demanded, when ``reason`` is ``token.scope``.
+        status: 401, 403 for too small a scope, 400 for two tokens in one request.
+        error: the code of RFC 6750 §3.1, or None when no token was sent (§3: no error code then).
+    """
+
+    def __init__(self, reason: Reason, detail: str = "", *, scope: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason: Reason = reason
+        self.detail = detail
+        self.scope = scope
+        self.status = {"token.scope": 403, "token.two_methods": 400}.get(reason, 401)
+        self.error = {
+            "token.scope": "insufficient_scope",
+            "token.two_methods": "invalid_request",
+            "token.missing": None,
+        }.get(reason, "invalid_token")
+
+    def challenge(self, *, realm: str = "") -> str:
+        """The value of ``WWW-Authenticate``; it never carries the reason, which is for the log.
+
+        RFC 6750 §3: a request without any token gets no error code.
+        """
+        members = [f'realm="{realm}"'] if realm else []
+        if self.error is not None:
+            members.append(f'error="{self.error}"')
+            members.append(f'error_description="{_DESCRIPTIONS[self.error]}"')
+        if self.scope:
+            members.append(f'scope="{self.scope}"')
+        return f"Bearer {', '.join(members)}" if members else "Bearer"
+
+
+_DESCRIPTIONS = {
+    "invalid_token": "the access token is expired, revoked, malformed or not meant for this resource",
+    "insufficient_scope": "the access token lacks a scope that this resource demands",
+    "invalid_request": "send one access token, in the Authorization header",
+}

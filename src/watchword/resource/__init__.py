@@ -1,0 +1,1 @@
+"""The resource library: verifies access tokens locally."""

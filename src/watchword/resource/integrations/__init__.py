@@ -1,0 +1,1 @@
+"""Adapters for frameworks; each wants its extra installed."""

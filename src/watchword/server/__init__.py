@@ -1,0 +1,1 @@
+"""The authorization server: signs in, issues, refreshes, revokes."""

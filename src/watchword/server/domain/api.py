@@ -1,0 +1,33 @@
+"""An API: a resource server, named by its audience URI, with the scopes that it understands."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from watchword.protocol.scope import Scope
+from watchword.server.domain.time import Seconds
+
+Algorithm = Literal["ES256", "RS256"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Api:
+    """A registered API. ``access_token_ttl`` is in seconds; None takes the operator's."""
+
+    audience: str
+    scope: Scope
+    alg: Algorithm = "ES256"
+    access_token_ttl: Seconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All APIs and roles as of one moment: what scopes exist, and who may have them."""
+
+    apis: dict[str, Api]
+    roles: dict[str, Scope]
+
+    def open_to(self, roles: frozenset[str], scope: Scope) -> Scope:
+        """What of ``scope`` a user with ``roles`` may have: a scope that some role names needs such a role."""
+        guarded = frozenset().union(*self.roles.values())
+        given = frozenset().union(*(self.roles.get(name, Scope()) for name in roles))
+        return Scope(token for token in scope if token not in guarded or token in given)

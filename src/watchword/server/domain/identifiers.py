@@ -1,0 +1,72 @@
+"""Names of things: random ids, user names, client ids.
+
+Implements: RFC 9700 §4.15 (a client id must not be taken for a user's ``sub``); RFC 8265 §3.3 in spirit.
+"""
+
+import re
+import unicodedata
+
+from watchword.protocol import base64url
+
+_RANDOM_ID = re.compile(r"[A-Za-z0-9_-]{22}\Z", re.ASCII)
+_CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{1,63}\Z", re.ASCII)
+ID_BYTES = 16
+
+
+def random_id(entropy: bytes) -> str:
+    """16 random bytes as an id of 22 characters: ``sub``, ``sid``, ``gid``, ``jti``.
+
+    Raises:
+        ValueError: not 16 bytes.
+    """
+    if len(entropy) != ID_BYTES:
+        raise ValueError("an id has 16 bytes")
+    return base64url.encode(entropy)
+
+
+def parse_client_id(text: str) -> str:
+    """A client id as an operator may choose one.
+
+    Raises:
+        ValueError: other characters, or text that could be a user's ``sub``.
+    """
+    if _CLIENT_ID.match(text) is None:
+        raise ValueError("a client id is 2 to 64 letters, digits and ._~- and starts with a letter or digit")
+    # A `sub` has exactly 22 characters of base64url, so no client id may.
+    if _RANDOM_ID.match(text) is not None:
+        raise ValueError("a client id of exactly 22 such characters could be taken for a user: choose another length")
+    return text
+
+
+def parse_username(text: str) -> str:
+    """A user name to show, trimmed and normalised (NFC).
+
+    Raises:
+        ValueError: empty, longer than 128 code points, or with control or invisible characters.
+    """
+    name = unicodedata.normalize("NFC", text.strip())
+    if not 1 <= len(name) <= 128:
+        raise ValueError("a user name has 1 to 128 characters")
+    if any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for c in name):
+        raise ValueError("a user name has visible characters only")
+    if not username_key(name):
+        raise ValueError("a user name has visible characters only")
+    return name
+
+
+def username_key(text: str) -> str:
+    """What makes two user names the same: NFKC and case folding, twice, as folding can undo the normal form."""
+    folded = unicodedata.normalize("NFKC", text.strip()).casefold()
+    return unicodedata.normalize("NFKC", folded).casefold()
+
+
+def parse_email(text: str) -> str:
+    """An e-mail address, loosely: one @, a dot behind it, no white space. Only a message to it proves it.
+
+    Raises:
+        ValueError: certainly none.
+    """
+    local, at, domain = text.strip().rpartition("@")
+    if not (at and local and "." in domain.strip(".")) or len(text) > 254 or re.search(r"[\s\x00-\x1f<>,;]", text):
+        raise ValueError("this is no e-mail address")
+    return text.strip()

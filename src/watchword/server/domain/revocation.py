@@ -1,0 +1,51 @@
+"""Revocation: what each ending writes into the log, and for how long it matters.
+
+Entries made here have no number yet; the transaction that writes them gives it.
+"""
+
+import math
+
+from watchword.protocol.revocation_feed import CLIENT_CUT_SECONDS, MARGIN_SECONDS, Entry
+from watchword.server.domain.time import Instant, Seconds
+
+UNNUMBERED = 0
+# A key that is revoked stays revoked for as long as any stored key set may hold it.
+FOREVER = 2**53
+
+
+def _until(now: Instant, longest: Seconds) -> int:
+    # `longest` is the longest access-token lifetime that was ever in force.
+    return math.ceil(now + longest + MARGIN_SECONDS)
+
+
+def of_grant(gid: str, *, now: Instant, longest: Seconds) -> Entry:
+    """A grant ended."""
+    return Entry(seq=UNNUMBERED, until=_until(now, longest), gid=gid)
+
+
+def of_session(sid: str, *, now: Instant, longest: Seconds) -> Entry:
+    """A session ended."""
+    return Entry(seq=UNNUMBERED, until=_until(now, longest), sid=sid)
+
+
+def of_user(sub: str, epoch: int, *, now: Instant, longest: Seconds) -> Entry:
+    """All of a user's tokens born before ``epoch`` are dead."""
+    return Entry(seq=UNNUMBERED, until=_until(now, longest), sub=sub, epoch=epoch)
+
+
+def of_client(client_id: str, *, now: Instant, longest: Seconds) -> Entry:
+    """All tokens of a client issued so far are dead, and those of the next minute, which lagging nodes may mint."""
+    cut = math.floor(now) + CLIENT_CUT_SECONDS
+    return Entry(
+        seq=UNNUMBERED, until=_until(now, longest) + CLIENT_CUT_SECONDS, client_id=client_id, issued_before=cut
+    )
+
+
+def of_token(jti: str, *, expires_at: Instant) -> Entry:
+    """One access token is dead."""
+    return Entry(seq=UNNUMBERED, until=math.ceil(expires_at) + MARGIN_SECONDS, jti=jti)
+
+
+def of_key(kid: str) -> Entry:
+    """A signing key is not to be trusted any more."""
+    return Entry(seq=UNNUMBERED, until=FOREVER, kid=kid)

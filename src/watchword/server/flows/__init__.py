@@ -1,0 +1,1 @@
+"""The work: load, decide, write, answer; one transaction each."""

@@ -1,0 +1,1 @@
+"""One flow file per grant type, mirroring domain/grant_types."""

@@ -1,0 +1,1 @@
+"""The sockets: Protocols that flows need. Who implements them lives in storage and adapters."""

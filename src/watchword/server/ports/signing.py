@@ -1,0 +1,41 @@
+"""Signing: who holds private keys."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from watchword.protocol.jws import VerificationKey
+from watchword.server.domain.api import Algorithm
+from watchword.server.domain.key_ring import RingKey
+from watchword.server.domain.time import Instant
+
+
+class NoSigningKey(Exception):
+    """The ring has no key of that algorithm in state *signing*."""
+
+
+class Signer(Protocol):
+    """Signs with the key that is in turn. ``load`` replaces what it holds."""
+
+    def load(self, keys: list[RingKey]) -> None:
+        """Take over the ring: unseal the private keys of *signing*, and all public ones."""
+        ...
+
+    async def make(self, alg: Algorithm, *, now: Instant) -> RingKey:
+        """A fresh key in state *next*, its private part sealed. It is not loaded yet."""
+        ...
+
+    def sign(self, claims: Mapping[str, Any], *, typ: str, alg: Algorithm) -> str:
+        """The compact JWS of ``claims`` under the signing key of that algorithm.
+
+        Raises:
+            NoSigningKey: there is none.
+        """
+        ...
+
+    def published(self) -> list[VerificationKey]:
+        """The keys for ``/jwks``, oldest first."""
+        ...
+
+    def find(self, kid: str, /) -> VerificationKey | None:
+        """The published key of that id."""
+        ...

@@ -1,0 +1,233 @@
+"""What can be read and written inside a transaction, feature by feature.
+
+Lock order, to be kept by callers: users, sessions, grants by id, then the log's head, which the commit takes itself.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from watchword.protocol.revocation_feed import Entry
+from watchword.server.domain.api import Api, Catalog
+from watchword.server.domain.audit import AuditEvent, AuditRecord
+from watchword.server.domain.client import Client
+from watchword.server.domain.grant import Grant, Standing
+from watchword.server.domain.grant_types.authorization_code import AuthorizationCode
+from watchword.server.domain.key_ring import RingKey
+from watchword.server.domain.session import Session
+from watchword.server.domain.throttle import Bucket
+from watchword.server.domain.time import Instant, Seconds
+from watchword.server.domain.user import User
+
+
+class AlreadyThere(Exception):
+    """The name or id is taken. ``what`` says which: ``username``, ``client``, ``api``, ``role``."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"this {what} is taken")
+        self.what = what
+
+
+class Reading(Protocol):
+    """Reads. Everything missing is None or empty."""
+
+    # Users
+    async def user(self, sub: str) -> User | None:
+        """The user with that ``sub``, roles included."""
+        ...
+
+    async def user_by_name(self, username_key: str) -> User | None:
+        """The user with that folded name."""
+        ...
+
+    async def users(self, *, after: str = "", limit: int = 1000) -> list[User]:
+        """Users in order of their folded names, after the given one."""
+        ...
+
+    # Clients, APIs, roles
+    async def client(self, client_id: str) -> Client | None:
+        """The client with that id."""
+        ...
+
+    async def clients(self) -> list[Client]:
+        """All clients by id."""
+        ...
+
+    async def catalog(self) -> Catalog:
+        """All APIs and roles."""
+        ...
+
+    async def longest_access_token(self) -> Seconds:
+        """The longest access-token lifetime that was ever in force; 0 before the first."""
+        ...
+
+    # Sessions, grants, codes
+    async def session(self, sid: str) -> Session | None:
+        """The session with that id, ended or not."""
+        ...
+
+    async def sessions_of(self, sub: str) -> list[Session]:
+        """All kept sessions of a user, newest first."""
+        ...
+
+    async def grants_of_session(self, sid: str) -> list[Grant]:
+        """All grants of a session."""
+        ...
+
+    async def grant(self, grant_id: bytes) -> tuple[Grant, Standing] | None:
+        """The grant with that secret id, and what it stands on."""
+        ...
+
+    async def grant_by_gid(self, gid: str) -> tuple[Grant, Standing] | None:
+        """The grant with that public name, and what it stands on."""
+        ...
+
+    # Keys
+    async def keys(self) -> list[RingKey]:
+        """All signing keys, oldest first."""
+        ...
+
+    # Throttle, audit, meta
+    async def buckets(self, keys: Sequence[bytes]) -> dict[bytes, Bucket]:
+        """Those of the throttle buckets that exist."""
+        ...
+
+    async def audit(self, *, limit: int = 100) -> list[AuditRecord]:
+        """The newest audit events, newest first."""
+        ...
+
+    async def meta(self, name: str) -> str | None:
+        """A named value of the installation."""
+        ...
+
+
+class Writing(Reading, Protocol):
+    """Writes, and reads that see them. ``lock_*`` loads for writing: nobody else changes the row before the commit."""
+
+    # Users
+    async def lock_user(self, sub: str) -> User | None:
+        """The user, for writing."""
+        ...
+
+    async def add_user(self, user: User) -> None:
+        """A new user with his roles.
+
+        Raises:
+            AlreadyThere: ``username``.
+        """
+        ...
+
+    async def put_user(self, user: User) -> None:
+        """The changed row of a user, roles included."""
+        ...
+
+    async def delete_user(self, sub: str) -> None:
+        """Delete a user with roles, sessions, grants and codes. The ``sub`` is never given again."""
+        ...
+
+    # Clients, APIs, roles
+    async def add_client(self, client: Client) -> None:
+        """A new client.
+
+        Raises:
+            AlreadyThere: ``client``.
+        """
+        ...
+
+    async def lock_client(self, client_id: str) -> Client | None:
+        """The client, for writing."""
+        ...
+
+    async def put_client(self, client: Client) -> None:
+        """The changed row of a client."""
+        ...
+
+    async def delete_client(self, client_id: str) -> None:
+        """Delete a client with its grants and codes."""
+        ...
+
+    async def add_api(self, api: Api) -> None:
+        """A new API with its scopes.
+
+        Raises:
+            AlreadyThere: ``api``.
+        """
+        ...
+
+    async def add_role(self, name: str, scope: Sequence[str]) -> None:
+        """A new role.
+
+        Raises:
+            AlreadyThere: ``role``.
+        """
+        ...
+
+    async def raise_longest_access_token(self, ttl: Seconds) -> None:
+        """Remember ``ttl`` if it is longer than any before."""
+        ...
+
+    # Sessions, grants, codes
+    async def add_session(self, session: Session) -> None:
+        """A new session."""
+        ...
+
+    async def lock_session(self, sid: str) -> Session | None:
+        """The session, for writing."""
+        ...
+
+    async def put_session(self, session: Session) -> None:
+        """The changed row of a session."""
+        ...
+
+    async def add_grant(self, grant: Grant) -> None:
+        """A new grant."""
+        ...
+
+    async def lock_grant(self, grant_id: bytes) -> tuple[Grant, Standing] | None:
+        """The grant, for writing, and what it stands on."""
+        ...
+
+    async def put_grant(self, grant: Grant) -> None:
+        """The changed row of a grant."""
+        ...
+
+    async def add_code(self, code: AuthorizationCode) -> None:
+        """A new authorization code."""
+        ...
+
+    async def lock_code(self, code_hash: bytes) -> AuthorizationCode | None:
+        """The code with that SHA-256, for writing."""
+        ...
+
+    async def put_code(self, code: AuthorizationCode) -> None:
+        """The changed row of a code."""
+        ...
+
+    # Keys
+    async def lock_keys(self) -> list[RingKey]:
+        """All signing keys, for writing: two nodes never rotate at once."""
+        ...
+
+    async def put_key(self, key: RingKey) -> None:
+        """A new or changed signing key."""
+        ...
+
+    # Throttle, audit, log, meta
+    async def lock_buckets(self, keys: Sequence[bytes]) -> dict[bytes, Bucket]:
+        """Those throttle buckets, for writing; one that does not exist yet comes as an empty one."""
+        ...
+
+    async def put_buckets(self, buckets: Sequence[Bucket]) -> None:
+        """New or changed throttle buckets."""
+        ...
+
+    async def record(self, event: AuditEvent, *, now: Instant) -> None:
+        """An audit row."""
+        ...
+
+    async def revoke(self, entry: Entry) -> None:
+        """An entry for the revocation log; it is numbered at the commit."""
+        ...
+
+    async def put_meta(self, name: str, value: str) -> None:
+        """A named value of the installation."""
+        ...

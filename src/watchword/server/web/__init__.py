@@ -1,0 +1,1 @@
+"""The edge: parse, call one flow, render. One file per endpoint."""
