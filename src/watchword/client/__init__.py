@@ -1,1 +1,29 @@
-"""The client library: holds tokens and renews them silently."""
+"""The client library: holds tokens and renews them silently.
+
+source = TokenSource("https://auth.example", "app", store=FileTokenStore("~/.local/state/app/tokens.json"))
+source.sign_in("alice", password)
+source.token()
+"""
+
+from watchword.client.async_token_source import AsyncTokenSource
+from watchword.client.errors import ClientError, Misconfigured, SignInAgain, TryLater
+from watchword.client.file_store import FileTokenStore
+from watchword.client.keyring_store import KeyringTokenStore
+from watchword.client.token_source import TokenSource
+from watchword.client.token_store import MemoryTokenStore, TokenStore
+from watchword.client.transport import AsyncHttpTransport, HttpTransport
+
+__all__ = [
+    "AsyncHttpTransport",
+    "AsyncTokenSource",
+    "ClientError",
+    "FileTokenStore",
+    "HttpTransport",
+    "KeyringTokenStore",
+    "MemoryTokenStore",
+    "Misconfigured",
+    "SignInAgain",
+    "TokenSource",
+    "TokenStore",
+    "TryLater",
+]

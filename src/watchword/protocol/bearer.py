@@ -7,7 +7,7 @@ Diverges: access tokens are taken from the header alone, never from the query (R
 import base64
 import binascii
 import re
-from urllib.parse import unquote_plus
+from urllib.parse import quote_plus, unquote_plus
 
 from watchword.protocol.rejection import TokenRejected
 
@@ -52,3 +52,9 @@ def parse_basic(header: str) -> tuple[str, str] | None:
     if not colon:
         raise ValueError("malformed HTTP Basic credentials")
     return pair
+
+
+def render_basic(client_id: str, secret: str) -> str:
+    """The ``Authorization`` header of a client that proves its secret (RFC 6749 §2.3.1: encoded as in a form first)."""
+    pair = f"{quote_plus(client_id)}:{quote_plus(secret)}"
+    return f"Basic {base64.b64encode(pair.encode('ascii')).decode('ascii')}"

@@ -51,6 +51,12 @@ class InvalidGrant(OAuthError):
     code, status, bland = "invalid_grant", 400, "the grant is invalid, expired, ended, or was issued to another client"
 
 
+class SignInAgain(InvalidGrant):
+    """``invalid_grant`` at the simple door, where a dead session is a 401."""
+
+    status = 401
+
+
 class UnauthorizedClient(OAuthError):
     """The client may not use this grant type or this door."""
 

@@ -10,7 +10,7 @@ Diverges: ``crit`` is refused whatever it lists, as no extension is understood; 
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -55,14 +55,14 @@ class VerificationKey(msgspec.Struct, frozen=True):
             TokenRejected: it is not (``token.signature``).
         """
         try:
-            if isinstance(self.public, rsa.RSAPublicKey):
-                self.public.verify(signature, signing_input, _RS256, _SHA256)
-                return
-            if len(signature) != 64:
-                raise TokenRejected("token.signature", "an ES256 signature has 64 bytes")
-            # RFC 7518 §3.4: R and S are octet strings of 32 bytes, big endian, one after the other.
-            pair = encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
-            self.public.verify(pair, signing_input, _ES256)
+            if self.alg == "ES256":
+                if len(signature) != 64:
+                    raise TokenRejected("token.signature", "an ES256 signature has 64 bytes")
+                # RFC 7518 §3.4: R and S are octet strings of 32 bytes, big endian, one after the other.
+                pair = encode_dss_signature(int.from_bytes(signature[:32]), int.from_bytes(signature[32:]))
+                cast("ec.EllipticCurvePublicKey", self.public).verify(pair, signing_input, _ES256)
+            else:
+                cast("rsa.RSAPublicKey", self.public).verify(signature, signing_input, _RS256, _SHA256)
         except InvalidSignature:
             raise TokenRejected("token.signature") from None
 
@@ -88,10 +88,10 @@ def verify(token: str, keys: KeyLookup, *, typ: str, max_length: int = MAX_LENGT
     """
     if len(token) > max_length:
         raise TokenRejected("token.malformed", "longer than any token of ours")
-    parts = token.split(".", 3)
-    if len(parts) != 3:
+    signing_input, _, tail = token.rpartition(".")
+    head, _, body = signing_input.partition(".")
+    if not head or not body or "." in body:
         raise TokenRejected("token.malformed", "a token has three parts")
-    head, body, tail = parts
     try:
         header = _parse_header(head)
         signature = base64url.decode(tail)
@@ -107,7 +107,7 @@ def verify(token: str, keys: KeyLookup, *, typ: str, max_length: int = MAX_LENGT
         raise TokenRejected("token.unknown_key", "no key of the issuer has this kid")
     if key.alg != header.alg:
         raise TokenRejected("token.alg", "alg is not the key's")
-    key.verify(f"{head}.{body}".encode("ascii"), signature)
+    key.verify(signing_input.encode("ascii"), signature)
     try:
         return header, strict_json.parse_object(payload)
     except ValueError as error:

@@ -38,13 +38,24 @@ def parse_issuer(text: str) -> str:
         ValueError: not https (or http on loopback), or with a query, fragment or trailing slash, which would make
             two spellings of one issuer.
     """
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("an issuer is a URL of printable ASCII")
     parts = urlsplit(text)
     host = parts.hostname or ""
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("a port is a number") from None
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback(host)):
         raise ValueError("an issuer is https, or http on loopback")
     if not host or parts.query or "#" in text or "?" in text or "@" in parts.netloc or text.endswith("/"):
         raise ValueError("an issuer has a host, and neither query, fragment, user nor trailing slash")
     return text
+
+
+def issuer_is_loopback(issuer: str) -> bool:
+    """Whether the issuer is this machine: development, where plain http is fine."""
+    return is_loopback(urlsplit(issuer).hostname or "")
 
 
 def is_loopback(host: str) -> bool:

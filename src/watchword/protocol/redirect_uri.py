@@ -35,8 +35,8 @@ def parse_origin(text: str) -> str:
         ValueError: no origin, or http where the host is not loopback.
     """
     parts = _split(text)
-    if parts.path or parts.query or text != text.lower():
-        raise ValueError("an origin is scheme://host or scheme://host:port, in lower case")
+    if text != origin_of(text):
+        raise ValueError("an origin is scheme://host or scheme://host:port, in lower case, without a default port")
     if parts.scheme not in ("http", "https") or (parts.scheme == "http" and parts.hostname not in LOOPBACK_HOSTS):
         raise ValueError("an origin is https, or http on loopback")
     return text

@@ -31,8 +31,9 @@ class TokenRejected(Exception):
     Attributes:
         reason: a stable slug for logs and programs; docs/errors.md says cause and cure.
         scope: the scope that was demanded, when ``reason`` is ``token.scope``.
-        status: 401, 403 for too small a scope, 400 for two tokens in one request.
-        error: the code of RFC 6750 §3.1, or None when no token was sent (§3: no error code then).
+        status: 401, 403 for too small a scope, 400 for two tokens in one request, 503 when it cannot be known whether
+            the token was revoked: the token may be good, so its holder should keep it and come back.
+        error: the code of RFC 6750 §3.1, or None when no token was sent (§3: no error code then), and with a 503.
     """
 
     def __init__(self, reason: Reason, detail: str = "", *, scope: str = "") -> None:
@@ -40,11 +41,12 @@ class TokenRejected(Exception):
         self.reason: Reason = reason
         self.detail = detail
         self.scope = scope
-        self.status = {"token.scope": 403, "token.two_methods": 400}.get(reason, 401)
+        self.status = {"token.scope": 403, "token.two_methods": 400, "token.revocation_unknown": 503}.get(reason, 401)
         self.error = {
             "token.scope": "insufficient_scope",
             "token.two_methods": "invalid_request",
             "token.missing": None,
+            "token.revocation_unknown": None,
         }.get(reason, "invalid_token")
 
     def challenge(self, *, realm: str = "") -> str:

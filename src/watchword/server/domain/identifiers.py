@@ -11,6 +11,11 @@ from watchword.protocol import base64url
 _RANDOM_ID = re.compile(r"[A-Za-z0-9_-]{22}\Z", re.ASCII)
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{1,63}\Z", re.ASCII)
 ID_BYTES = 16
+# Letters, marks and symbols that show nothing (Unicode's Default_Ignorable_Code_Point beyond category Cf, and the blank
+# Braille pattern): with them two names could look alike.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
 
 
 def random_id(entropy: bytes) -> str:
@@ -49,7 +54,7 @@ def parse_username(text: str) -> str:
         raise ValueError("a user name has 1 to 128 characters")
     if any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for c in name):
         raise ValueError("a user name has visible characters only")
-    if not username_key(name):
+    if _INVISIBLE.search(name) or not username_key(name):
         raise ValueError("a user name has visible characters only")
     return name
 

@@ -41,9 +41,14 @@ def of_client(client_id: str, *, now: Instant, longest: Seconds) -> Entry:
     )
 
 
-def of_token(jti: str, *, expires_at: Instant) -> Entry:
-    """One access token is dead."""
-    return Entry(seq=UNNUMBERED, until=math.ceil(expires_at) + MARGIN_SECONDS, jti=jti)
+def of_client_so_far(client_id: str, *, now: Instant, longest: Seconds) -> Entry:
+    """All tokens of a client issued so far are dead: it revoked so many single ones that they are named together."""
+    return Entry(seq=UNNUMBERED, until=_until(now, longest), client_id=client_id, issued_before=math.floor(now))
+
+
+def of_token(jti: str, *, client_id: str, expires_at: Instant) -> Entry:
+    """One access token is dead. Its client is named for counting; without a cut that says nothing of the others."""
+    return Entry(seq=UNNUMBERED, until=math.ceil(expires_at) + MARGIN_SECONDS, jti=jti, client_id=client_id)
 
 
 def of_key(kid: str) -> Entry:

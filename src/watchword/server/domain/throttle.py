@@ -16,17 +16,22 @@ from watchword.server.domain.time import Instant, Seconds
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """``free`` failures go unpunished; each further one doubles the wait, from ``first`` up to ``most`` seconds."""
+    """``free`` failures go unpunished; each further one doubles the wait, from ``first`` up to ``most`` seconds.
+
+    A count is forgotten ``memory`` seconds after the last wait is over. From failure number ``stop`` on, the wait is as
+    long as the memory.
+    """
 
     free: int
     first: Seconds
     most: Seconds
     memory: Seconds
+    stop: int | None = None
 
 
 ACCOUNT_FROM_NETWORK: Final = Limit(free=5, first=1, most=15 * MINUTE, memory=1 * DAY)
 NETWORK: Final = Limit(free=50, first=1, most=5 * MINUTE, memory=1 * HOUR)
-ACCOUNT_FROM_STRANGERS: Final = Limit(free=30, first=30, most=1 * DAY, memory=1 * DAY)
+ACCOUNT_FROM_STRANGERS: Final = Limit(free=30, first=30, most=1 * DAY, memory=30 * DAY, stop=100)
 SIGN_UPS: Final = Limit(free=20, first=10, most=1 * HOUR, memory=1 * HOUR)
 KNOWN_NETWORK: Final[Seconds] = 90 * DAY
 
@@ -53,12 +58,14 @@ def after_failure(bucket: Bucket | None, key: bytes, limit: Limit, *, now: Insta
     failures = current.failures + 1
     over = failures - limit.free
     pause = min(limit.most, limit.first * 2.0 ** min(over - 1, 40)) if over > 0 else 0
+    if limit.stop is not None and failures >= limit.stop:
+        pause = limit.memory
     memory = KNOWN_NETWORK if current.known else limit.memory
     return replace(
         current,
         failures=failures,
         blocked_until=max(current.blocked_until, now + pause),
-        until=max(current.until, now + max(memory, pause)),
+        until=max(current.until, now + pause + memory),
     )
 
 
@@ -66,3 +73,9 @@ def after_success(bucket: Bucket | None, key: bytes, *, now: Instant) -> Bucket 
     """The account-from-network bucket after a sign-in, or None when it need not be written again."""
     fresh = bucket is not None and bucket.known and bucket.failures == 0 and bucket.until - now > KNOWN_NETWORK / 2
     return None if fresh else Bucket(key=key, known=True, until=now + KNOWN_NETWORK)
+
+
+def without_one(bucket: Bucket, limit: Limit) -> Bucket:
+    """The bucket when a try that was counted as a failure turned out to be none."""
+    failures = max(0, bucket.failures - 1)
+    return replace(bucket, failures=failures, blocked_until=bucket.blocked_until if failures > limit.free else 0)

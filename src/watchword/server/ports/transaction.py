@@ -228,6 +228,10 @@ class Writing(Reading, Protocol):
         """An entry for the revocation log; it is numbered at the commit."""
         ...
 
+    async def live_token_entries(self, client_id: str, *, now: Instant) -> int:
+        """How many log entries that name single access tokens (``jti``) of that client still matter at ``now``."""
+        ...
+
     async def put_meta(self, name: str, value: str) -> None:
         """A named value of the installation."""
         ...

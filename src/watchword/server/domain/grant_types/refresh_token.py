@@ -253,7 +253,10 @@ def decide(grant: Grant, standing: Standing, presented: Presentation, allow: All
         return judgement, judgement.grant
     if isinstance(judgement, Superseded):
         return judgement, None
-    noticed = judgement.grant if isinstance(judgement, Fork) and judgement.fresh else None
+    # A fork is kept whatever becomes of the request, but only a refresh that goes through is a use of the grant: else
+    # a stranger could lift an idle grant from the dead by asking twice.
+    forked = isinstance(judgement, Fork) and judgement.fresh
+    noticed = replace(judgement.grant, last_used_at=grant.last_used_at) if forked and judgement.grant else None
     if now >= grant.absolute_end:
         return Ended("absolute_end", noticed), noticed
     if now >= grant.idle_end:

@@ -1,0 +1,46 @@
+"""Why no token can be had: three answers to "what now?", and a program needs no more of them.
+
+Sign in again (the user must act), try later (nobody must: wait), misconfigured (whoever set this up must act). None
+of them ever carries a token, a secret or a password.
+"""
+
+
+class ClientError(Exception):
+    """No token can be had for now.
+
+    Attributes:
+        reason: a stable slug for logs and programs.
+    """
+
+    def __init__(self, message: str, *, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+class SignInAgain(ClientError):
+    """Nobody is signed in, the grant is over, or the sign-in was refused. Only a person can help.
+
+    ``reason`` is ``signed_out``, ``grant_over``, ``credentials``, or the server's own word for what it wants.
+    """
+
+    def __init__(self, message: str = "sign in", *, reason: str = "signed_out") -> None:
+        super().__init__(message, reason=reason)
+
+
+class TryLater(ClientError):
+    """The server, the way to it, or the store is in trouble. Tokens are kept; the same call works again later.
+
+    Attributes:
+        retry_after: seconds after which the next call makes sense; spread, so that many clients do not come at once.
+    """
+
+    def __init__(self, message: str, *, reason: str = "unreachable", retry_after: float = 1.0) -> None:
+        super().__init__(message, reason=reason)
+        self.retry_after = retry_after
+
+
+class Misconfigured(ClientError):
+    """Issuer, client, secret, scope, resource or store are set up wrongly. Tokens are kept."""
+
+    def __init__(self, message: str, *, reason: str = "misconfigured") -> None:
+        super().__init__(message, reason=reason)

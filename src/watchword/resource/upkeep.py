@@ -1,0 +1,330 @@
+"""Upkeep: keeps a verifier's keys and revocations fresh, for as long as its event loop runs.
+
+Two endless tasks, one for the keys and one for the feed. They only ever add knowledge: whatever fails, what is known
+stays, and ages in the open.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from watchword.protocol import jwk_set, revocation_feed
+from watchword.protocol.metadata import Metadata
+from watchword.protocol.rejection import TokenRejected
+from watchword.protocol.revocation_feed import SILENCE_SECONDS
+from watchword.resource.issuer_door import IssuerDoor, IssuerTrouble
+from watchword.resource.revocation_view import Taken
+from watchword.resource.snapshot import Snapshot, SnapshotFile
+from watchword.resource.verifier import Need, Verifier
+
+_LOG: Final = logging.getLogger("watchword.resource")
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How patient the upkeep is, in seconds.
+
+    Attributes:
+        start: for the first fetch of everything, on which the first verification waits.
+        silence: without a good batch, after which the feed counts as cut.
+        again: before the first new try at the feed; doubled each time.
+        again_most: the longest such pause.
+        save: between two snapshots when only the time moved on.
+    """
+
+    start: float = 5
+    silence: float = SILENCE_SECONDS
+    again: float = 0.25
+    again_most: float = 10
+    save: float = 30
+
+
+class Upkeep:
+    """Works for one verifier.
+
+    Args:
+        verifier: whose keys and revocations are kept.
+        door: how to reach the issuer.
+        clock: seconds since the epoch.
+        chance: a number from 0 up to 1, for spreading retries of many services.
+        snapshot: where to keep the knowledge; None keeps it in memory only.
+        pace: how patient to be.
+    """
+
+    def __init__(
+        self,
+        verifier: Verifier,
+        door: IssuerDoor,
+        *,
+        clock: Callable[[], float],
+        chance: Callable[[], float],
+        snapshot: SnapshotFile | None = None,
+        pace: Pace | None = None,
+    ) -> None:
+        self._verifier = verifier
+        self._door = door
+        self._clock = clock
+        self._chance = chance
+        self._snapshot = snapshot
+        self._pace = pace or Pace()
+        self._metadata: Metadata | None = None
+        self._begun = asyncio.Event()
+        self._fetching: asyncio.Task[None] | None = None
+        self._saved_at = 0.0
+        self._troubles: set[str] = set()
+
+    async def run(self) -> None:
+        """Start, then keep everything fresh until cancelled; save and let go at the end."""
+        try:
+            await self._start()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._keep_keys())
+                tasks.create_task(self._keep_following())
+        finally:
+            self._save()
+            await self._door.close()
+
+    async def attend(self, need: Need, token: str) -> Need:
+        """See to what a verification waits for; bounded in time.
+
+        Raises:
+            TokenRejected: the issuer calls the token inactive, or cannot be asked.
+        """
+        await self._begun.wait()
+        if need == "keys":
+            await self._fetch_for_unknown()
+        elif need == "introspection":
+            await self._introspect(token)
+        return need
+
+    async def _start(self) -> None:
+        self._load()
+        try:
+            async with asyncio.timeout(self._pace.start):
+                await self._fetch_keys()
+                await self._catch_up()
+        except TimeoutError:
+            self._complain("start", f"not all is known after {self._pace.start:g} seconds")
+        except IssuerTrouble as trouble:
+            self._complain("start", str(trouble))
+        finally:
+            self._verifier.started = True
+            self._verifier.settle()
+            self._begun.set()
+        self._save()
+
+    # Keys
+
+    async def _keep_keys(self) -> None:
+        keys = self._verifier.keys
+        while True:
+            # Up to a tenth earlier, so that services started together do not ask together.
+            await asyncio.sleep(keys.wait(self._clock()) * (1 - self._chance() / 10))
+            try:
+                await self._fetch_keys()
+            except IssuerTrouble as trouble:
+                self._complain("keys", str(trouble))
+            except Exception:
+                _LOG.exception("renewing the keys failed")
+                await asyncio.sleep(self._pace.again_most)
+
+    async def _fetch_for_unknown(self) -> None:
+        now = self._clock()
+        if self._fetching is None:
+            if not self._verifier.keys.may_ask_for_unknown(now):
+                return
+            self._verifier.keys.asked_for_unknown(now)
+        try:
+            await self._fetch_keys()
+        except IssuerTrouble as trouble:
+            self._complain("keys", str(trouble))
+
+    async def _fetch_keys(self) -> None:
+        """Fetch the key set; whoever comes while a fetch is under way shares it."""
+        if self._fetching is None:
+            self._verifier.keys.in_flight = True
+            self._fetching = asyncio.create_task(self._fetch_keys_once())
+            self._fetching.add_done_callback(self._fetched)
+        await asyncio.shield(self._fetching)
+
+    def _fetched(self, task: asyncio.Task[None]) -> None:
+        self._fetching = None
+        self._verifier.keys.in_flight = False
+        if not task.cancelled():
+            task.exception()  # whoever waited has seen it; nobody may be left to
+
+    async def _fetch_keys_once(self) -> None:
+        keys = self._verifier.keys
+        try:
+            metadata = await self._discover()
+            found = await self._door.key_set(metadata.jwks_uri)
+        except IssuerTrouble:
+            keys.failed(self._clock())
+            # The endpoints may have moved.
+            self._metadata_is_old()
+            raise
+        if keys.take(found.keys, now=self._clock(), max_age=found.max_age):
+            self._verifier.forget_tokens()
+            self._verifier.settle()
+            self._save()
+        self._verifier.settle()
+        self._recover("keys", "start")
+
+    # Endpoints
+
+    async def _discover(self) -> Metadata:
+        if self._metadata is not None and not self._discover_again:
+            return self._metadata
+        try:
+            found = await self._door.metadata()
+        except IssuerTrouble:
+            if self._metadata is None:
+                raise
+            return self._metadata
+        self._discover_again = False
+        if found.revocation_feed_endpoint is None and self._verifier.policy.needs_feed:
+            self._verifier.misconfigured = (
+                f"{found.issuer} has no revocation feed; to accept that a revoked access token lives on until it "
+                "expires, say revocations=INSECURE_WITHOUT_FEED"
+            )
+        else:
+            self._verifier.misconfigured = None
+        self._verifier.settle()
+        self._metadata = found
+        return found
+
+    _discover_again = True
+
+    def _metadata_is_old(self) -> None:
+        self._discover_again = True
+
+    # Feed
+
+    async def _keep_following(self) -> None:
+        tries = 0
+        while True:
+            try:
+                if await self._follow():
+                    tries = 0
+            except IssuerTrouble as trouble:
+                self._complain("feed", str(trouble))
+            except Exception:
+                _LOG.exception("following the revocation feed failed")
+            pause = min(self._pace.again * 2.0**tries, self._pace.again_most)
+            tries = min(tries + 1, 16)
+            await asyncio.sleep(pause * (0.5 + self._chance() / 2))
+
+    async def _follow(self) -> bool:
+        """Follow the feed until it is cut; whether it brought anything good."""
+        url = (await self._discover()).revocation_feed_endpoint
+        if url is None:
+            self._metadata_is_old()
+            await asyncio.sleep(self._verifier.keys.wait(self._clock()) + 1)
+            return False
+        good = False
+        loop = asyncio.get_running_loop()
+        try:
+            async with (
+                asyncio.timeout(self._pace.silence) as silence,
+                self._door.follow(url, after=self._verifier.view.sequence) as batches,
+            ):
+                async for message in batches:
+                    taken = await self._take(message)
+                    if taken == "mismatch":
+                        _LOG.warning("the revocation log took another course: reading all of it again")
+                        return good
+                    if taken != "repeated":
+                        good = True
+                        silence.reschedule(loop.time() + self._pace.silence)
+                        self._recover("feed", "start")
+        except TimeoutError:
+            self._complain("feed", f"no good batch for {self._pace.silence:g} seconds")
+        return good
+
+    async def _catch_up(self) -> None:
+        """Read all pages up to now, so that the first answer already knows what is revoked."""
+        url = (await self._discover()).revocation_feed_endpoint
+        while url is not None:
+            message = await self._door.page(url, after=self._verifier.view.sequence)
+            if await self._take(message) in ("followed", "repeated"):
+                return
+
+    async def _take(self, message: str) -> Taken:
+        verifier = self._verifier
+        try:
+            kid, batch = revocation_feed.parse_batch(message, verifier.find_key, issuer=verifier.issuer)
+        except TokenRejected as rejected:
+            if rejected.reason != "token.unknown_key":
+                raise IssuerTrouble(f"a batch of the feed is refused ({rejected})") from None
+            await self._fetch_for_unknown()
+            try:
+                kid, batch = revocation_feed.parse_batch(message, verifier.find_key, issuer=verifier.issuer)
+            except TokenRejected as again:
+                raise IssuerTrouble(f"a batch of the feed is refused ({again})") from None
+        now = self._clock()
+        try:
+            taken = verifier.view.take(batch, kid=kid, now=now)
+        except TokenRejected as rejected:
+            raise IssuerTrouble(f"a batch of the feed is refused ({rejected})") from None
+        verifier.settle()
+        if batch.entries or not 0 <= now - self._saved_at < self._pace.save:
+            self._save()
+        return taken
+
+    async def _introspect(self, token: str) -> None:
+        try:
+            url = (await self._discover()).introspection_endpoint
+            if url is None:
+                raise IssuerTrouble("the issuer has no introspection endpoint")
+            active = await self._door.introspect(url, token)
+        except IssuerTrouble as trouble:
+            self._complain("introspection", str(trouble))
+            raise TokenRejected("token.revocation_unknown", "neither feed nor introspection answers") from None
+        self._recover("introspection")
+        if not active:
+            raise TokenRejected("token.inactive")
+
+    # Snapshot
+
+    def _load(self) -> None:
+        kept = self._snapshot.load() if self._snapshot is not None else None
+        if kept is None:
+            return
+        now = self._clock()
+        self._metadata = kept.metadata
+        self._verifier.keys.restore(kept.key_set(), fetched_at=kept.keys_fetched_at, now=now)
+        self._verifier.view.restore(kept.view, now=now)
+
+    def _save(self) -> None:
+        keys, view = self._verifier.keys, self._verifier.view
+        if self._snapshot is None or keys.fetched_at is None:
+            return
+        # Another process may share the file and know more: what is on disk is never unseen either.
+        kept = self._snapshot.load()
+        if kept is not None:
+            view.restore(kept.view, now=self._clock())
+        self._saved_at = self._clock()
+        self._snapshot.save(
+            Snapshot(
+                issuer=self._verifier.issuer,
+                metadata=self._metadata,
+                keys=jwk_set.render(keys.keys()).decode("utf-8"),
+                keys_fetched_at=keys.fetched_at,
+                view=view.record(),
+            )
+        )
+
+    # Words for the log, when something changes and not each time
+
+    def _complain(self, about: str, text: str) -> None:
+        level = logging.DEBUG if about in self._troubles else logging.WARNING
+        self._troubles.add(about)
+        _LOG.log(level, "%s: %s: %s", self._verifier.issuer, about, text)
+
+    def _recover(self, *about: str) -> None:
+        for name in about:
+            if name in self._troubles:
+                self._troubles.remove(name)
+                _LOG.info("%s: %s: good again", self._verifier.issuer, name)

@@ -1,0 +1,237 @@
+"""The verifier: keys, revocations, a token and the time make a verified token or a refusal. Pure.
+
+A token seen before is found by its text, so its signature is not checked again; its times, its key, its revocation
+and the age of the revocation knowledge are judged each time.
+
+Implements: RFC 9068 §4; RFC 6750 §3.1; RFC 8725 §3.8, §3.9, §3.10.
+"""
+
+import math
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
+from typing import Any, Final, Literal
+
+import msgspec
+
+from watchword.protocol import access_token
+from watchword.protocol.access_token import MAX_LEEWAY, AccessToken
+from watchword.protocol.jws import VerificationKey
+from watchword.protocol.metadata import parse_issuer
+from watchword.protocol.rejection import TokenRejected
+from watchword.protocol.scope import Scope
+from watchword.resource.errors import ConfigurationError, KeysUnavailable
+from watchword.resource.key_cache import KeyCache
+from watchword.resource.policy import RevocationPolicy
+from watchword.resource.revocation_view import RevocationView
+
+Need = Literal["start", "keys", "introspection"]
+"""What a verification may have to wait for: the first fetch, a newer key set, the issuer's word on this token."""
+
+NOTHING: Final[frozenset[Need]] = frozenset()
+
+
+class Pause(Exception):
+    """The verifier cannot go on before somebody has seen to ``need``. Never leaves this package."""
+
+    def __init__(self, need: Need) -> None:
+        super().__init__(need)
+        self.need: Need = need
+
+
+class VerifiedToken(msgspec.Struct, frozen=True, kw_only=True):
+    """An access token that is good now.
+
+    Attributes:
+        issuer, subject: together they name the user, or the client where no user is behind the token.
+        client_id: the client that the token was given to.
+        scope: what it allows, as a set of text.
+        audience: all resources that it is meant for; ours is among them.
+        issued_at, expires_at: seconds since the epoch.
+        token_id: the ``jti``.
+        session_id: the user's sign-in; None for a client's own token.
+        claims: all claims as they stood in the token; read-only.
+    """
+
+    issuer: str
+    subject: str
+    client_id: str
+    scope: Scope
+    audience: tuple[str, ...]
+    issued_at: float
+    expires_at: float
+    token_id: str
+    session_id: str | None
+    claims: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"VerifiedToken(subject={self.subject!r}, client_id={self.client_id!r}, scope={str(self.scope)!r})"
+
+
+def parse_demand(scope: str | Iterable[str]) -> Scope:
+    """The scope that is demanded, from a space-separated string or several strings.
+
+    Raises:
+        ValueError: malformed.
+    """
+    return _parse_demand(scope if isinstance(scope, str) else " ".join(scope))
+
+
+@lru_cache(maxsize=1024)
+def _parse_demand(scope: str) -> Scope:
+    return Scope.parse(scope)
+
+
+class Verifier:
+    """Judges tokens of one issuer for one resource.
+
+    Args:
+        issuer: the issuer identifier, character by character.
+        audiences: the names of this resource; a token must be meant for one of them.
+        leeway: seconds of clock difference allowed, at most 60.
+        policy: what to do when revocations cannot be learnt.
+        cache_size: how many verified tokens to remember at most.
+
+    Raises:
+        ValueError: no audience, a leeway out of bounds, or an issuer that is none.
+
+    Attributes:
+        keys, view: the state; whoever changes them calls ``settle`` afterwards.
+        started: whether the first fetch is over, well or not.
+        misconfigured: why no token can be judged until a setting is changed.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audiences: frozenset[str],
+        leeway: float,
+        policy: RevocationPolicy,
+        cache_size: int,
+    ) -> None:
+        if not audiences or not all(audiences):
+            raise ValueError("name at least one audience: without it, tokens meant for others would be accepted")
+        if not 0 <= leeway <= MAX_LEEWAY:
+            raise ValueError(f"a leeway is 0 to {MAX_LEEWAY} seconds")
+        if cache_size < 0:
+            raise ValueError("a cache has a size of 0 or more")
+        self.issuer = parse_issuer(issuer)
+        self.audiences = audiences
+        self.policy = policy
+        self.keys = KeyCache()
+        self.view = RevocationView()
+        self.started = False
+        self.misconfigured: str | None = None
+        self._leeway = leeway
+        self._good_until = -math.inf
+        # Two generations: when the young one is full it becomes the old one, whose tokens are forgotten unless used.
+        self._room = cache_size // 2
+        self._young: dict[str, tuple[AccessToken, VerifiedToken]] = {}
+        self._old: dict[str, tuple[AccessToken, VerifiedToken]] = {}
+
+    def settle(self) -> None:
+        """Work out anew until when the present knowledge is good."""
+        if not self.started or self.misconfigured is not None:
+            self._good_until = -math.inf
+        else:
+            self._good_until = min(self.keys.kept_until, self._vouched_until())
+
+    def forget_tokens(self) -> None:
+        """Check all signatures anew, as the keys have changed."""
+        self._young, self._old = {}, {}
+
+    def verify(self, token: str, demanded: Scope, *, now: float, settled: frozenset[Need] = NOTHING) -> VerifiedToken:
+        """The verified token behind ``token``.
+
+        Args:
+            token: as it came in the request, without "Bearer".
+            demanded: the scope that it must have.
+            now: seconds since the epoch.
+            settled: what was already seen to for this token.
+
+        Raises:
+            TokenRejected: it is not good, with the reason.
+            KeysUnavailable: there is no key to judge it by.
+            ConfigurationError: the issuer has no feed, and none of us was told to do without.
+            Pause: something has to be fetched first.
+        """
+        vouched = True
+        if now > self._good_until:
+            vouched = self._vouched(now, settled)
+        known = self._young.get(token)
+        if known is None:
+            known = self._admit(token, now, settled)
+        found, verified = known
+        found.judge_times(now, self._leeway)
+        self.view.revoked.judge(found)
+        if not demanded <= found.scope:
+            raise TokenRejected("token.scope", scope=str(demanded))
+        if not vouched:
+            if not self.policy.introspects:
+                raise TokenRejected("token.revocation_unknown", "the revocation feed has been cut for too long")
+            if "introspection" not in settled:
+                raise Pause("introspection")
+        return verified
+
+    def _vouched(self, now: float, settled: frozenset[Need]) -> bool:
+        """Whether it is known what was revoked; False leaves it to the policy, after the token itself was judged."""
+        if not self.started and "start" not in settled:
+            raise Pause("start")
+        if self.misconfigured is not None:
+            raise ConfigurationError(self.misconfigured)
+        if now > self.keys.kept_until:
+            raise KeysUnavailable
+        return now <= self._vouched_until()
+
+    def _vouched_until(self) -> float:
+        # Endless patience also covers an issuer that never vouched; -inf + inf would be no number.
+        patience = self.policy.patience
+        return math.inf if patience == math.inf else self.view.vouched_at + patience
+
+    def _admit(self, token: str, now: float, settled: frozenset[Need]) -> tuple[AccessToken, VerifiedToken]:
+        version = self.keys.version
+        known = self._old.get(token)
+        if known is None:
+            try:
+                found = access_token.verify(
+                    token, self.find_key, issuer=self.issuer, audiences=self.audiences, now=now, leeway=self._leeway
+                )
+            except TokenRejected as rejected:
+                # A set that changed meanwhile, one on its way, or one that may be asked for can have the key.
+                hope = self.keys.version != version or self.keys.in_flight or self.keys.may_ask_for_unknown(now)
+                if rejected.reason == "token.unknown_key" and "keys" not in settled and hope:
+                    raise Pause("keys") from None
+                raise
+            known = found, _verified(found)
+        # A set that changed while the signature was checked may no longer have the key: do not remember.
+        if self._room and self.keys.version == version:
+            if len(self._young) >= self._room:
+                self._young, self._old = {}, self._young
+            self._young[token] = known
+        return known
+
+    def find_key(self, kid: str, /) -> VerificationKey | None:
+        """The issuer's key of that id.
+
+        Raises:
+            TokenRejected: ``token.revoked``: the key is known to be revoked.
+        """
+        if self.view.revoked.key_revoked(kid):
+            raise TokenRejected("token.revoked", "signed by a revoked key")
+        return self.keys.find(kid)
+
+
+def _verified(found: AccessToken) -> VerifiedToken:
+    return VerifiedToken(
+        issuer=found.issuer,
+        subject=found.subject,
+        client_id=found.client_id,
+        scope=found.scope,
+        audience=found.audience,
+        issued_at=found.issued_at,
+        expires_at=found.expires_at,
+        token_id=found.jti,
+        session_id=found.sid,
+        claims=MappingProxyType(dict(found.claims)),
+    )

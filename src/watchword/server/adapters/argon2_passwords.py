@@ -1,0 +1,90 @@
+"""Passwords under Argon2id, in a bounded pool of threads.
+
+A flood of sign-ins waits here and is turned away here; refreshes, key sets and the feed do not notice it.
+
+Implements: RFC 9106 §4; NIST SP 800-63B-4 §3.1.1.2.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import argon2
+
+from watchword.server.ports.passwords import PasswordsBusy
+
+T = TypeVar("T")
+
+# OWASP's profile for Argon2id: 19 MiB, two passes, one lane.
+_MEMORY_KIB: Final = 19 * 1024
+_PASSES: Final = 2
+_THREADS: Final = 2
+# At some 30 ms each, the last in the queue waits about half a second.
+_QUEUE: Final = 32
+_ESTIMATED_LENGTH: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Argon2Verdict:
+    """The answer of ``verify``."""
+
+    right: bool
+    outdated: bool = False
+
+
+class Argon2Passwords:
+    """Hashes and checks passwords with argon2-cffi, two at a time; more than 32 waiting are refused."""
+
+    def __init__(self) -> None:
+        self._hasher = argon2.PasswordHasher(time_cost=_PASSES, memory_cost=_MEMORY_KIB, parallelism=1)
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="passwords")
+        self._waiting = 0
+        self._decoy: str | None = None
+
+    async def hash(self, password: str) -> str:
+        """See ``ports.passwords.Passwords``."""
+        return await self._in_pool(lambda: self._hasher.hash(password))
+
+    async def verify(self, password: str, hashed: str | None) -> Argon2Verdict:
+        """See ``ports.passwords.Passwords``."""
+        return await self._in_pool(lambda: self._verify(password, hashed))
+
+    def score(self, password: str, *, context: tuple[str, ...]) -> int:
+        """See ``ports.passwords.Passwords``. The estimator looks at the first 100 characters: it slows down after."""
+        import zxcvbn_rs_py  # noqa: PLC0415 - its dictionaries take memory that only a change of password needs
+
+        estimate = zxcvbn_rs_py.zxcvbn(password[:_ESTIMATED_LENGTH], list(context))
+        return int(estimate.score)
+
+    def close(self) -> None:
+        """Let the threads end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _verify(self, password: str, hashed: str | None) -> Argon2Verdict:
+        if hashed is None:
+            # An unknown user costs what a known one costs; the decoy fits no password.
+            self._decoy = self._decoy or self._hasher.hash("no such user")
+            self._matches("\x00", self._decoy)
+            return Argon2Verdict(right=False)
+        right = self._matches(password, hashed)
+        return Argon2Verdict(right=right, outdated=right and self._hasher.check_needs_rehash(hashed))
+
+    def _matches(self, password: str, hashed: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, password)
+        except (argon2.exceptions.VerifyMismatchError, argon2.exceptions.InvalidHashError):
+            return False
+
+    async def _in_pool(self, work: Callable[[], T]) -> T:
+        if self._waiting >= _QUEUE + _THREADS:
+            raise PasswordsBusy
+        self._waiting += 1
+        future = asyncio.get_running_loop().run_in_executor(self._pool, work)
+        future.add_done_callback(self._done)
+        return await future
+
+    def _done(self, _: object) -> None:
+        # Counted when the work ends, not when the caller stops waiting for it.
+        self._waiting -= 1

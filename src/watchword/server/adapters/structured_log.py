@@ -1,0 +1,70 @@
+"""Log lines: JSON on stderr, or for a person where stderr is a terminal."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+
+# Fields whose names say that they hold what must never be logged; a slip in a caller must not become a leak.
+_NEVER = frozenset(
+    {"token", "access_token", "refresh_token", "id_token", "code", "secret", "client_secret", "password", "cookie"}
+    | {"authorization", "code_verifier", "assertion"}
+)
+
+
+def _withhold(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    for name in _NEVER.intersection(event):
+        event[name] = "(withheld)"
+    return event
+
+
+def configure(*, level: str = "info") -> None:
+    """Set up structlog for this process, and lead the standard library's warnings into it."""
+    terminal = sys.stderr.isatty()
+    renderer: structlog.typing.Processor = (
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        if terminal
+        else structlog.processors.JSONRenderer()
+    )
+    processors: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _withhold,
+    ]
+    structlog.configure(
+        processors=[*processors, *([] if terminal else [structlog.processors.EventRenamer("slug")]), renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[_ToStructlog()], force=True)
+
+
+class _ToStructlog(logging.Handler):
+    """Lines of libraries, in our form."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        told = structlog.get_logger()
+        # No traceback: a library's may quote the values that it was given.
+        told.log(record.levelno, "library", logger=record.name, message=record.getMessage())
+
+
+class StructuredLog:
+    """Telemetry by structlog."""
+
+    def __init__(self) -> None:
+        self._log = structlog.get_logger()
+
+    def note(self, slug: str, **fields: Any) -> None:
+        """See ``ports.telemetry.Telemetry``."""
+        self._log.debug(slug, **fields)
+
+    def tell(self, slug: str, **fields: Any) -> None:
+        """See ``ports.telemetry.Telemetry``."""
+        self._log.info(slug, **fields)
+
+    def warn(self, slug: str, **fields: Any) -> None:
+        """See ``ports.telemetry.Telemetry``."""
+        self._log.warning(slug, **fields)

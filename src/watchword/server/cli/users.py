@@ -1,0 +1,118 @@
+"""``watchword users``."""
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from watchword.server.cli.printing import AsJson, moment, print_done, print_record, print_records
+from watchword.server.cli.running import IDS_MAY_BEGIN_WITH_A_DASH, Failed, run
+from watchword.server.domain.user import User
+
+program = typer.Typer(help="People who sign in.", no_args_is_help=True, rich_markup_mode=None)
+
+_COLUMNS = ("username", "sub", "email", "roles", "enabled", "created_at")
+_LONGEST_INPUT = 64 * 1024
+
+Name = Annotated[str, typer.Argument(help="User name, or sub.")]
+PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
+
+
+@program.command()
+def create(
+    name: Annotated[str, typer.Argument(help="User name.")],
+    *,
+    password_stdin: PasswordStdin = False,
+    email: Annotated[str | None, typer.Option(help="E-mail address; counts once it is verified.")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="A role of the user; may be repeated.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add a user."""
+    from watchword.server.flows.admin import users
+
+    wanted = users.NewUser(
+        username=name, password=_password(from_stdin=password_stdin), email=email, roles=tuple(role or ())
+    )
+    user = run(lambda parts: users.create(parts, wanted))
+    print_done(f"created user {user.username} ({user.sub})", _record(user), as_json=as_json)
+
+
+@program.command("list")
+def list_(*, as_json: AsJson = False) -> None:
+    """Show all users."""
+    from watchword.server.flows.admin import users
+
+    found = run(users.listed)
+    print_records([_record(user) for user in found], columns=_COLUMNS, as_json=as_json, none="no users yet")
+
+
+@program.command(context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
+def show(name: Name, *, as_json: AsJson = False) -> None:
+    """Show one user."""
+    from watchword.server.flows.admin import users
+
+    print_record(_record(run(lambda parts: users.shown(parts, name))), as_json=as_json)
+
+
+@program.command(context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
+def disable(name: Name, *, as_json: AsJson = False) -> None:
+    """Shut a user out at once; his sessions and grants end for good."""
+    from watchword.server.flows.admin import users
+
+    user = run(lambda parts: users.disable(parts, name))
+    print_done(f"disabled user {user.username}; all sessions ended", _record(user), as_json=as_json)
+
+
+@program.command(context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
+def enable(name: Name, *, as_json: AsJson = False) -> None:
+    """Let a user sign in again; what ended stays ended."""
+    from watchword.server.flows.admin import users
+
+    user = run(lambda parts: users.enable(parts, name))
+    print_done(f"enabled user {user.username}", _record(user), as_json=as_json)
+
+
+@program.command(context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
+def delete(name: Name, *, as_json: AsJson = False) -> None:
+    """Delete a user with all sessions; the name is free again."""
+    from watchword.server.flows.admin import users
+
+    user = run(lambda parts: users.delete(parts, name))
+    print_done(f"deleted user {user.username} ({user.sub})", _record(user), as_json=as_json)
+
+
+@program.command("set-password", context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
+def set_password(name: Name, *, password_stdin: PasswordStdin = False, as_json: AsJson = False) -> None:
+    """Give a user another password; all his sessions end."""
+    from watchword.server.flows.admin import users
+
+    password = _password(from_stdin=password_stdin)
+    user = run(lambda parts: users.set_password(parts, name, password))
+    print_done(f"set the password of {user.username}; all sessions ended", _record(user), as_json=as_json)
+
+
+def _password(*, from_stdin: bool) -> str:
+    if not from_stdin:
+        raise Failed("give the password on standard input, with --password-stdin", status=2)
+    if sys.stdin.isatty():
+        import getpass
+
+        return getpass.getpass("password: ")
+    written = sys.stdin.buffer.read(_LONGEST_INPUT)
+    try:
+        return written.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeError:
+        raise Failed("the password on standard input is not UTF-8 text") from None
+
+
+def _record(user: User) -> dict[str, Any]:
+    return {
+        "sub": user.sub,
+        "username": user.username,
+        "email": user.email,
+        "email_verified": user.email_verified,
+        "roles": sorted(user.roles),
+        "enabled": user.enabled,
+        "epoch": user.epoch,
+        "created_at": moment(user.created_at),
+    }

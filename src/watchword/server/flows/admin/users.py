@@ -1,0 +1,221 @@
+"""Users, as an operator keeps them.
+
+Whatever narrows what a user may do raises his epoch in the same transaction: sessions, grants and access tokens born
+before are dead, in every service within about a second, and nothing brings them back.
+
+Implements: NIST SP 800-63B-4 §3.1.1.2; RFC 9700 §4.14.2 (revocation on password change and disabling).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from watchword.server.domain import password_policy, revocation
+from watchword.server.domain.audit import Administered, LoggedOutEverywhere
+from watchword.server.domain.identifiers import ID_BYTES, parse_email, parse_username, random_id, username_key
+from watchword.server.domain.time import Instant
+from watchword.server.domain.user import User
+from watchword.server.flows.admin.refusal import Refused, listing
+from watchword.server.flows.parts import Parts
+from watchword.server.ports.passwords import Passwords
+from watchword.server.ports.transaction import AlreadyThere, Reading, Writing
+
+_PAGE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewUser:
+    """A user as an operator describes one."""
+
+    username: str
+    password: str
+    email: str | None = None
+    roles: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"NewUser({self.username!r})"
+
+
+async def create(parts: Parts, wanted: NewUser) -> User:
+    """Add a user.
+
+    Raises:
+        Refused: name, e-mail, password or a role will not do, or the name is taken.
+    """
+    now = parts.clock.now()
+    try:
+        username = parse_username(wanted.username)
+        email = None if wanted.email is None else parse_email(wanted.email)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    hashed = await _hash_accepted(parts.passwords, wanted.password, context=_words(username, email, parts.issuer))
+    user = User(
+        sub=random_id(parts.entropy.draw(ID_BYTES)),
+        username=username,
+        username_key=username_key(username),
+        created_at=now,
+        password_hash=hashed,
+        email=email,
+        roles=frozenset(wanted.roles),
+    )
+    try:
+        async with parts.storage.write() as tx:
+            await _roles_exist(tx, wanted.roles)
+            await tx.add_user(user)
+            await tx.record(Administered(what="user.created", subject=user.sub), now=now)
+    except AlreadyThere:
+        raise Refused(f"there is a user {username!r} already") from None
+    return user
+
+
+async def listed(parts: Parts) -> list[User]:
+    """All users by name."""
+    found: list[User] = []
+    async with parts.storage.read() as reading:
+        while True:
+            page = await reading.users(after=found[-1].username_key if found else "", limit=_PAGE)
+            found += page
+            if len(page) < _PAGE:
+                return found
+
+
+async def shown(parts: Parts, name: str) -> User:
+    """One user, by name or ``sub``.
+
+    Raises:
+        Refused: there is none.
+    """
+    async with parts.storage.read() as reading:
+        return await find(reading, name)
+
+
+async def disable(parts: Parts, name: str) -> User:
+    """Shut a user out at once, and end all his sessions and grants for good. Again: nothing happens.
+
+    Raises:
+        Refused: there is no such user.
+    """
+    now = parts.clock.now()
+    async with parts.storage.write() as tx:
+        user = await lock(tx, name)
+        if not user.enabled:
+            return user
+        user = await end_everything(tx, replace(user, enabled=False), reason="user_disabled", now=now)
+        await tx.put_user(user)
+        await tx.record(Administered(what="user.disabled", subject=user.sub), now=now)
+    return user
+
+
+async def enable(parts: Parts, name: str) -> User:
+    """Let a user sign in again. His epoch stays raised: what ended when he was disabled stays ended.
+
+    Raises:
+        Refused: there is no such user.
+    """
+    now = parts.clock.now()
+    async with parts.storage.write() as tx:
+        user = await lock(tx, name)
+        if user.enabled:
+            return user
+        user = replace(user, enabled=True)
+        await tx.put_user(user)
+        await tx.record(Administered(what="user.enabled", subject=user.sub), now=now)
+    return user
+
+
+async def delete(parts: Parts, name: str) -> User:
+    """Delete a user with all that hangs on him. The name is free again; the ``sub`` is never given again.
+
+    Returns:
+        The user as he was.
+
+    Raises:
+        Refused: there is no such user.
+    """
+    now = parts.clock.now()
+    async with parts.storage.write() as tx:
+        user = await lock(tx, name)
+        await end_everything(tx, user, reason="user_deleted", now=now)
+        await tx.delete_user(user.sub)
+        await tx.record(Administered(what="user.deleted", subject=user.sub), now=now)
+    return user
+
+
+async def set_password(parts: Parts, name: str, password: str) -> User:
+    """Give a user another password. All his sessions end: whoever knew the old one may hold one of them.
+
+    Raises:
+        Refused: there is no such user, or the password will not do.
+    """
+    now = parts.clock.now()
+    async with parts.storage.read() as reading:
+        user = await find(reading, name)
+    # Hashing takes its time, so it is done before the row is locked.
+    words = _words(user.username, user.email, parts.issuer)
+    hashed = await _hash_accepted(parts.passwords, password, context=words)
+    async with parts.storage.write() as tx:
+        locked = await tx.lock_user(user.sub)
+        if locked is None:
+            raise Refused(f"the user {name!r} was deleted meanwhile")
+        user = replace(locked, password_hash=hashed)
+        user = await end_everything(tx, user, reason="password_changed", now=now)
+        await tx.put_user(user)
+        await tx.record(Administered(what="user.password_set", subject=user.sub), now=now)
+    return user
+
+
+async def find(reading: Reading, name: str) -> User:
+    """The user of that name, or with that ``sub``.
+
+    Raises:
+        Refused: there is none, or the text names two.
+    """
+    named, known = await reading.user_by_name(username_key(name)), await reading.user(name)
+    # Somebody may have chosen another one's `sub` as his name; a command must not hit the wrong one.
+    if named is not None and known is not None and named.sub != known.sub:
+        raise Refused(f"{name!r} is the name of one user and the sub of another: name the other one")
+    user = named or known
+    if user is None:
+        raise Refused(f"there is no user {name!r}")
+    return user
+
+
+async def lock(tx: Writing, name: str) -> User:
+    """As ``find``, for writing.
+
+    Raises:
+        Refused: there is none.
+    """
+    user = await tx.lock_user((await find(tx, name)).sub)
+    if user is None:
+        raise Refused(f"there is no user {name!r}")
+    return user
+
+
+async def end_everything(tx: Writing, user: User, *, reason: str, now: Instant) -> User:
+    """The user with the next epoch, and the log entry that tells every service. The caller writes the row."""
+    ended = replace(user, epoch=user.epoch + 1)
+    longest = await tx.longest_access_token()
+    await tx.revoke(revocation.of_user(ended.sub, ended.epoch, now=now, longest=longest))
+    await tx.record(LoggedOutEverywhere(sub=ended.sub, epoch=ended.epoch, reason=reason), now=now)
+    return ended
+
+
+async def _roles_exist(reading: Reading, roles: Sequence[str]) -> None:
+    known = (await reading.catalog()).roles
+    for role in roles:
+        if role not in known:
+            raise Refused(f"there is no role {role!r}: {listing(known)}")
+
+
+async def _hash_accepted(passwords: Passwords, password: str, *, context: tuple[str, ...]) -> str:
+    normal = password_policy.normalise(password)
+    objection = password_policy.objection(normal, score=passwords.score(normal, context=context), context=context)
+    if objection is not None:
+        raise Refused(f"the password is refused: {objection}")
+    return await passwords.hash(normal)
+
+
+def _words(username: str, email: str | None, issuer: str) -> tuple[str, ...]:
+    host = urlsplit(issuer).hostname
+    return tuple(word for word in (username, *(email or "").partition("@")[::2], host, "watchword") if word)

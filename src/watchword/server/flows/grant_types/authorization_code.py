@@ -1,0 +1,118 @@
+"""The authorization code flow's second half: a code for tokens.
+
+Implements: RFC 6749 §4.1.3; RFC 7636 §4.5, §4.6; OAuth 2.1 §4.1.3; OpenID Connect Core 1.0 §3.1.3.
+"""
+
+import hashlib
+from dataclasses import dataclass, replace
+
+from watchword.protocol import pkce
+from watchword.protocol.errors import InvalidGrant, InvalidRequest, InvalidTarget, OAuthError
+from watchword.protocol.token_response import TokenResponse
+from watchword.server.domain import permission
+from watchword.server.domain.audit import CodeReplayed
+from watchword.server.domain.client import Client
+from watchword.server.domain.grant import Grant, Standing
+from watchword.server.domain.grant_types import authorization_code as rule
+from watchword.server.flows import minting, session_start
+from watchword.server.flows.endings import end_grant
+from watchword.server.flows.grant_types.request import TokenRequest
+from watchword.server.flows.parts import Parts
+from watchword.server.ports.transaction import Writing
+
+
+async def redeem(parts: Parts, client: Client, request: TokenRequest) -> TokenResponse:
+    """Tokens for an authorization code.
+
+    Raises:
+        InvalidGrant: unknown, expired, used, another client's, or without the right verifier.
+        InvalidRequest: code or verifier is missing or malformed.
+    """
+    presented = _presentation(client, request)
+    now = request.now
+    offer = await parts.directory.offer(now=now)
+    async with parts.storage.write() as tx:
+        outcome = await _redeem_row(parts, tx, client, request, presented)
+    # A replay that ended a grant is committed by now; only then it is refused.
+    if isinstance(outcome, OAuthError):
+        raise outcome
+    scope = permission.scope_for(outcome.grant.scope, outcome.audience, catalog=offer.catalog, issuer=parts.issuer)
+    return minting.for_user(
+        parts,
+        outcome.grant,
+        outcome.standing,
+        offer=offer,
+        audience=outcome.audience,
+        scope=scope,
+        answer=session_start.first_token(client),
+        now=now,
+        nonce=outcome.nonce,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Redeemed:
+    grant: Grant
+    standing: Standing
+    audience: str
+    nonce: str | None
+
+
+async def _redeem_row(
+    parts: Parts, tx: Writing, client: Client, request: TokenRequest, presented: rule.Presentation
+) -> _Redeemed | OAuthError:
+    now = request.now
+    code = await tx.lock_code(hashlib.sha256((request.code or "").encode()).digest())
+    if code is None:
+        return InvalidGrant(slug="code.unknown", detail="no such code, or swept after its end")
+    judgement = rule.judge(code, presented, now=now, overlap=parts.lifetimes.overlap)
+    if isinstance(judgement, rule.Refuse):
+        return InvalidGrant(slug=judgement.slug)
+    if isinstance(judgement, rule.Replayed):
+        await _end_replayed(tx, judgement.gid, client_id=client.client_id, now=now)
+        return InvalidGrant(slug="code.replayed", detail="used again from elsewhere; its grant was ended")
+    audience = _audience(code.audiences, request.resources, openid="openid" in code.scope, issuer=parts.issuer)
+    beginning = session_start.Beginning(
+        authentication=code.authentication,
+        client=client,
+        scope=code.scope,
+        audiences=code.audiences,
+        device=code.device,
+        now=now,
+    )
+    grant, standing = await session_start.start(parts, tx, beginning)
+    mark = None if request.caller is None else request.caller.mark
+    await tx.put_code(replace(code, redeemed_at=now, redeemed_by=mark, gid=grant.gid))
+    return _Redeemed(grant=grant, standing=standing, audience=audience, nonce=code.nonce)
+
+
+def _presentation(client: Client, request: TokenRequest) -> rule.Presentation:
+    if not request.code:
+        raise InvalidRequest("code is missing", slug="token.missing_parameter")
+    if not request.code_verifier:
+        raise InvalidRequest("code_verifier is missing", slug="token.missing_parameter")
+    try:
+        verifier = pkce.parse_verifier(request.code_verifier)
+    except ValueError as error:
+        raise InvalidRequest(str(error), slug="code.malformed_verifier") from None
+    return rule.Presentation(
+        client_id=client.client_id, code_verifier=verifier, redirect_uri=request.redirect_uri, caller=request.caller
+    )
+
+
+def _audience(granted: tuple[str, ...], asked: tuple[str, ...], *, openid: bool, issuer: str) -> str:
+    if not asked and len(granted) == 1:
+        return granted[0]
+    if len(asked) == 1 and (asked[0] in granted or (openid and asked[0] == issuer)):
+        return asked[0]
+    raise InvalidTarget(slug="resource.not_granted")
+
+
+async def _end_replayed(tx: Writing, gid: str, *, client_id: str, now: float) -> None:
+    found = await tx.grant_by_gid(gid)
+    if found is None:
+        return
+    locked = await tx.lock_grant(found[0].id)
+    if locked is not None:
+        await end_grant(tx, locked[0], reason="code_replayed", now=now)
+        await tx.record(CodeReplayed(gid=gid, client_id=client_id), now=now)

@@ -1,0 +1,114 @@
+"""The node's own view of the revocation log: followed in the background, caught up on demand.
+
+The feed tells it on; introspection and userinfo judge by it.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from watchword.protocol.revocation_feed import HEARTBEAT_SECONDS, RevocationSet
+from watchword.server.domain.time import Instant
+from watchword.server.ports.clock import Clock
+from watchword.server.ports.storage import Storage, StorageUnavailable
+from watchword.server.ports.telemetry import Telemetry
+
+_PAGE: Final = 1000
+
+
+class LogTail:
+    """Follows the log.
+
+    Attributes:
+        log, head, link: the log's name, newest number and the chain's link there.
+        read_at: when the primary was last read, in seconds since the epoch.
+    """
+
+    def __init__(
+        self, storage: Storage, clock: Clock, telemetry: Telemetry, *, keys_revoked: Callable[[], Awaitable[None]]
+    ) -> None:
+        """``keys_revoked`` loads the key ring anew; it runs before anybody hears of a revoked key from here."""
+        self._storage = storage
+        self._clock = clock
+        self._telemetry = telemetry
+        self._lock = asyncio.Lock()
+        self._changed = asyncio.Event()
+        self._known = RevocationSet()
+        self._keys_revoked = keys_revoked
+        self.log = ""
+        self.link = ""
+        self.head = 0
+        self.read_at: Instant = 0
+        self.stopped = False
+
+    def stop(self) -> None:
+        """The node is going down: wake all who wait, so that their streams end."""
+        self.stopped = True
+        self._changed.set()
+
+    async def caught_up(self) -> RevocationSet:
+        """The revocations as of now: nothing committed before this call is missing.
+
+        Raises:
+            StorageUnavailable: what is revoked now cannot be known.
+        """
+        log, head = await self._storage.log_head()
+        if (log, head) != (self.log, self.head):
+            await self._read()
+        return self._known
+
+    async def fresh(self) -> None:
+        """Return if the primary was read within a heartbeat; else read it now.
+
+        Raises:
+            StorageUnavailable: it cannot be read.
+        """
+        if not self.log or not 0 <= self._clock.now() - self.read_at < HEARTBEAT_SECONDS:
+            await self._read()
+
+    async def follow(self) -> None:
+        """Follow the log for ever; trouble with the database is waited out. Ends when cancelled."""
+        away = False
+        while True:
+            try:
+                await self._read()
+                away = False
+                # Half the heartbeat, so that one failed read does not cost one.
+                await self._storage.wait_for_log(self.head, seconds=HEARTBEAT_SECONDS / 2)
+            except StorageUnavailable as error:
+                if not away:
+                    self._telemetry.warn("feed.database_away", detail=str(error))
+                away = True
+                await asyncio.sleep(HEARTBEAT_SECONDS / 5)
+
+    async def changed(self, *, seconds: float) -> None:
+        """Return when the log was read anew and has grown, after ``seconds`` at the latest."""
+        event = self._changed
+        if self.stopped:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await event.wait()
+        except TimeoutError:
+            return
+
+    async def _read(self) -> None:
+        async with self._lock:
+            while True:
+                # The clock first: what was committed after this instant may be missing, what was before is not.
+                now = self._clock.now()
+                page = await self._storage.log_after(self.head if self.log else 0, now=now, limit=_PAGE)
+                if page.log != self.log and self.log:
+                    self._telemetry.warn("feed.log_renamed", detail="the database was restored")
+                grew = page.last != self.head or page.log != self.log
+                if any(entry.kid is not None for entry in page.entries):
+                    await self._keys_revoked()
+                for entry in page.entries:
+                    self._known.add(entry)
+                self.log, self.head, self.link, self.read_at = page.log, page.last, page.last_link, now
+                if grew and not self.stopped:
+                    self._changed.set()
+                    self._changed = asyncio.Event()
+                if page.last >= page.head:
+                    break
+            self._known.forget(self._clock.now())

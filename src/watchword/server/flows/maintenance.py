@@ -1,0 +1,80 @@
+"""What a node does beside answering: follows the log, keeps the key ring, sweeps what has ended.
+
+Trouble with the database is waited out; any other trouble is told, and the task goes on.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final
+
+from watchword.server.domain.key_ring import KeyState
+from watchword.server.flows import key_ring
+from watchword.server.flows.parts import Parts
+from watchword.server.ports.storage import StorageUnavailable
+
+# A rotation by command takes effect in all processes within this time.
+_RING_SECONDS: Final = 1.0
+_CALENDAR_SECONDS: Final = 60.0
+_SWEEP_SECONDS: Final = 60.0
+_SWEEP_STEP: Final = 200
+
+
+@asynccontextmanager
+async def maintained(parts: Parts) -> AsyncIterator[None]:
+    """Run the tasks while the block runs."""
+    ring = _Ring(parts)
+    tasks = [
+        asyncio.create_task(parts.log_tail.follow(), name="follow the log"),
+        asyncio.create_task(_every(parts, _RING_SECONDS, ring.look), name="look at the ring"),
+        asyncio.create_task(_every(parts, _CALENDAR_SECONDS, ring.advance), name="advance the ring"),
+        asyncio.create_task(_every(parts, _SWEEP_SECONDS, lambda: sweep(parts)), name="sweep"),
+    ]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def sweep(parts: Parts) -> int:
+    """Delete what has ended, in steps small enough to let others pass. Returns how many rows went."""
+    total = 0
+    while True:
+        swept = await parts.storage.sweep(now=parts.clock.now(), limit=_SWEEP_STEP)
+        total += swept
+        if swept < _SWEEP_STEP:
+            return total
+        await asyncio.sleep(0.05)
+
+
+class _Ring:
+    """Sees when the ring was changed by another process, and moves it on by the calendar."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._seen: dict[str, KeyState] = {}
+
+    async def look(self) -> None:
+        async with self._parts.storage.read() as reading:
+            keys = await reading.keys()
+        states = {key.kid: key.state for key in keys}
+        if states != self._seen:
+            self._parts.signer.load(keys)
+            self._seen = states
+
+    async def advance(self) -> None:
+        await key_ring.ensure(self._parts.storage, self._parts.signer, now=self._parts.clock.now())
+
+
+async def _every(parts: Parts, seconds: float, work: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await work()
+        except StorageUnavailable:
+            # The log's follower tells of it; nothing here is urgent.
+            continue
+        except Exception as error:  # noqa: BLE001 - a task that dies in silence would be worse
+            parts.telemetry.warn("maintenance.failed", exception=type(error).__name__, detail=str(error))

@@ -1,0 +1,103 @@
+"""The start of a session and its first grant, shared by the doors.
+
+Implements: RFC 6749 §5.1; RFC 9068 §2.2.1.
+"""
+
+from dataclasses import dataclass
+
+from watchword.protocol.errors import InvalidGrant
+from watchword.protocol.scope import Scope
+from watchword.server.domain.audit import SignedIn
+from watchword.server.domain.client import Client
+from watchword.server.domain.grant import Grant, Standing
+from watchword.server.domain.grant_types.refresh_token import Position
+from watchword.server.domain.identifiers import ID_BYTES, random_id
+from watchword.server.domain.session import Authentication, Session
+from watchword.server.domain.time import Instant
+from watchword.server.flows.parts import Parts
+from watchword.server.ports.transaction import Writing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beginning:
+    """What a session and its grant are made of."""
+
+    authentication: Authentication
+    client: Client
+    scope: Scope
+    audiences: tuple[str, ...]
+    device: str
+    now: Instant
+
+
+FIRST = Position(1, 0)
+
+
+async def start(parts: Parts, tx: Writing, begin: Beginning) -> tuple[Grant, Standing]:
+    """Write a session and its grant within ``tx``.
+
+    Raises:
+        InvalidGrant: the user was disabled or logged out everywhere since he signed in.
+    """
+    proof, now = begin.authentication, begin.now
+    # For writing, so that "log out everywhere" comes wholly before or wholly after.
+    user = await tx.lock_user(proof.sub)
+    if user is None or not user.enabled or user.epoch != proof.epoch:
+        raise InvalidGrant(slug="session.user_gone", detail="disabled or logged out everywhere since the sign-in")
+    lifetime = parts.lifetimes.refresh_of(begin.client.lifetime)
+    session = Session(
+        sid=random_id(parts.entropy.draw(ID_BYTES)),
+        sub=proof.sub,
+        epoch=proof.epoch,
+        auth_time=proof.auth_time,
+        acr=proof.acr,
+        amr=proof.amr,
+        device=begin.device,
+        created_at=now,
+        expires_at=now + lifetime.absolute,
+    )
+    grant = Grant(
+        id=parts.entropy.draw(ID_BYTES),
+        gid=random_id(parts.entropy.draw(ID_BYTES)),
+        sid=session.sid,
+        sub=proof.sub,
+        client_id=begin.client.client_id,
+        scope=begin.scope,
+        audiences=begin.audiences,
+        created_at=now,
+        last_used_at=now,
+        idle=lifetime.idle,
+        absolute_end=now + lifetime.absolute,
+    )
+    await tx.add_session(session)
+    await tx.add_grant(grant)
+    event = SignedIn(
+        sub=proof.sub,
+        sid=session.sid,
+        client_id=grant.client_id,
+        gid=grant.gid,
+        amr=" ".join(proof.amr),
+        device=begin.device,
+    )
+    await tx.record(event, now=now)
+    return grant, standing_of(session, user_roles=user.roles)
+
+
+def standing_of(session: Session, *, user_roles: frozenset[str]) -> Standing:
+    """What a grant that was just made stands on."""
+    return Standing(
+        user_enabled=True,
+        user_epoch=session.epoch,
+        user_roles=user_roles,
+        session_epoch=session.epoch,
+        session_ended_reason=None,
+        client_enabled=True,
+        auth_time=session.auth_time,
+        acr=session.acr,
+        amr=session.amr,
+    )
+
+
+def first_token(client: Client) -> Position | None:
+    """The position of a new grant's refresh token; None for a client that may not refresh."""
+    return FIRST if "refresh_token" in client.grant_types else None

@@ -1,0 +1,34 @@
+"""UserInfo: what a client may know of the user who signed in.
+
+Implements: OpenID Connect Core 1.0 §5.3, §5.4.
+"""
+
+from typing import Any
+
+from watchword.protocol.rejection import TokenRejected
+from watchword.server.flows.live_token import verify_live
+from watchword.server.flows.parts import Parts
+
+
+async def userinfo(parts: Parts, token: str) -> dict[str, Any]:
+    """Claims of the token's user, as far as its scope reaches.
+
+    Raises:
+        TokenRejected: not a living access token for this issuer with ``openid``.
+        StorageUnavailable: the database does not answer.
+    """
+    now = parts.clock.now()
+    verified = await verify_live(parts, token, audiences=frozenset({parts.issuer}), now=now)
+    if "openid" not in verified.scope:
+        raise TokenRejected("token.scope", scope="openid")
+    async with parts.storage.read() as reading:
+        user = await reading.user(verified.subject)
+    if user is None or not user.enabled:
+        raise TokenRejected("token.inactive", "the user is disabled or gone")
+    claims: dict[str, Any] = {"sub": user.sub}
+    if "profile" in verified.scope:
+        claims["preferred_username"] = user.username
+    if "email" in verified.scope and user.email is not None:
+        claims["email"] = user.email
+        claims["email_verified"] = user.email_verified
+    return claims

@@ -1,0 +1,154 @@
+"""A running node: sockets, the edge over the parts, the tasks beside it, and a clean end.
+
+On SIGTERM no new connection is taken, feed streams end at once, requests in flight get 8 s.
+"""
+
+import asyncio
+import gc
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from socket import socket
+from types import FrameType
+from urllib.parse import urlsplit
+
+import uvicorn
+import uvloop
+
+from watchword import __version__
+from watchword.protocol.redirect_uri import origin_of
+from watchword.server.adapters.listening import CannotListen, listen
+from watchword.server.adapters.worker_processes import supervise
+from watchword.server.app import database_of, opened
+from watchword.server.flows.maintenance import maintained
+from watchword.server.flows.parts import Parts
+from watchword.server.flows.revocation_feed import RevocationFeed
+from watchword.server.settings import Settings, SettingsError
+from watchword.server.storage.database_url import Database, SqliteDatabase
+from watchword.server.storage.sqlite_driver import sqlite_library
+from watchword.server.storage.sqlite_lock import AlreadyServed, ServeLock
+from watchword.server.web.context import Web
+from watchword.server.web.edge import Edge
+from watchword.server.web.network import Network
+from watchword.server.web.routes import ROUTES
+
+_GRACE_SECONDS = 8
+
+
+def serve(settings: Settings) -> int:
+    """Run until told to stop. Returns the exit status.
+
+    Raises:
+        SettingsError: it cannot start; the sentence says what to do.
+    """
+    with _sole_server(database_of(settings), development=settings.development):
+        try:
+            sockets = listen(settings.hosts, settings.port)
+        except CannotListen as error:
+            raise SettingsError(str(error)) from None
+        if settings.workers > 1:
+            return supervise(run_node, (settings, sockets), count=settings.workers)
+        run_node(settings, sockets)
+    return 0
+
+
+@contextmanager
+def _sole_server(database: Database, *, development: bool) -> Iterator[None]:
+    """Hold the SQLite file's lock, and mind the library's version: some lose data. PostgreSQL takes many nodes."""
+    if not isinstance(database, SqliteDatabase):
+        yield
+        return
+    library = sqlite_library()
+    if not library.safe:
+        version = ".".join(map(str, library.version))
+        warning = f"SQLite {version} may lose data in WAL mode (fixed in 3.51.3): install pysqlite3 >= 0.6"
+        if not development:
+            raise SettingsError(warning)
+        sys.stderr.write(f"watchword: {warning}\n")
+    try:
+        database.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = ServeLock(database)
+    except (AlreadyServed, OSError) as error:
+        raise SettingsError(str(error)) from None
+    with lock:
+        yield
+
+
+def run_node(settings: Settings, sockets: list[socket]) -> None:
+    """One process: one event loop, one node."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_run(settings, sockets))
+
+
+def edge_of(parts: Parts, settings: Settings) -> Edge:
+    """The ASGI application over ``parts``."""
+    network = Network(
+        issuer=settings.issuer,
+        trusted=settings.trusted_proxies,
+        secrets=settings.secrets,
+        telemetry=parts.telemetry,
+    )
+    web = Web(parts=parts, feed=RevocationFeed(parts), network=network)
+    prefix = urlsplit(settings.issuer).path
+    return Edge(web, ROUTES, prefix=prefix, own_origin=origin_of(settings.issuer) or "")
+
+
+async def _run(settings: Settings, sockets: list[socket]) -> None:
+    async with opened(settings) as parts, maintained(parts):
+        config = uvicorn.Config(
+            edge_of(parts, settings),
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+            # The edge reads forwarding headers itself, by the operator's trusted proxies.
+            proxy_headers=False,
+        )
+        server = _Server(config, on_exit=parts.log_tail.stop)
+        # What was made so far lives as long as the process: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        _say_hello(settings)
+        await server.serve(sockets=sockets)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn waits for open streams when it stops; the feed's have to be told."""
+
+    def __init__(self, config: uvicorn.Config, *, on_exit: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_exit = on_exit
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        self._loop.call_soon_threadsafe(self._on_exit)
+        super().handle_exit(sig, frame)
+
+
+def _say_hello(settings: Settings) -> None:
+    command = _command()
+    lines = [f"Watchword {__version__} answers at {settings.issuer}"]
+    if settings.development:
+        lines += [
+            f"  data: {settings.data_dir}",
+            "  First steps, in another terminal:",
+            f"    {command} apis create https://orders.example --scope orders.read",
+            f"    {command} clients create web --first-party --api https://orders.example --scope orders.read",
+            f"    echo 'four words in a row' | {command} users create ada --password-stdin",
+        ]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+def _command() -> str:
+    """How this program is called from here."""
+    if shutil.which("watchword") is not None:
+        return "watchword"
+    path = Path(sys.argv[0]).absolute()
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)

@@ -1,0 +1,162 @@
+"""Connections to PostgreSQL: few, reused, and dropped at the first doubt."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import asyncpg
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+from watchword.server.ports.storage import StorageUnavailable
+from watchword.server.storage.database_url import PostgresDatabase
+from watchword.server.storage.postgres_errors import ConnectionLost, translated
+from watchword.server.storage.statement import Call, Compiler, Rows, Steps, T
+
+CONNECTIONS: Final = 10
+CONNECT_SECONDS: Final = 5
+STATEMENT_SECONDS: Final = 5
+_SETTINGS: Final = {
+    "application_name": "watchword",
+    # A node that froze in the middle of a transaction must not hold its locks for ever.
+    "idle_in_transaction_session_timeout": "15000",
+}
+
+compiler: Final = Compiler(dialect(), insert)
+
+
+async def connect(database: PostgresDatabase) -> Any:
+    """A connection of the driver's own.
+
+    Raises:
+        StorageUnavailable: there is none to be had.
+    """
+    with translated():
+        return await asyncpg.connect(
+            database.dsn,
+            timeout=CONNECT_SECONDS,
+            command_timeout=STATEMENT_SECONDS,
+            server_settings=_SETTINGS,
+        )
+
+
+class PostgresConnection:
+    """A connection. ``raw`` is the driver's own, which keeps its prepared statements."""
+
+    def __init__(self, raw: Any) -> None:
+        self.raw = raw
+
+    async def execute(self, call: Call) -> Rows:
+        """Run one statement."""
+        compiled = compiler(call.statement)
+        with translated():
+            rows: Rows = await self.raw.fetch(compiled.sql, *compiled.bind(call.values))
+        return rows
+
+    async def run(self, steps: Steps[T], /) -> T:
+        """Run steps to their end."""
+        try:
+            call = next(steps)
+            while True:
+                call = steps.send(await self.execute(call))
+        except StopIteration as end:
+            result: T = end.value
+            return result
+
+    async def command(self, sql: str) -> None:
+        """BEGIN, COMMIT and the like."""
+        with translated():
+            await self.raw.execute(sql)
+
+
+class PostgresPool:
+    """The connections of a node. Who waits for one longer than a statement may take is told that there is none."""
+
+    def __init__(self, database: PostgresDatabase) -> None:
+        self._database = database
+        self._free = asyncio.Semaphore(CONNECTIONS)
+        self._idle: list[PostgresConnection] = []
+        self._closed = False
+
+    @asynccontextmanager
+    async def transaction(self, begin: str) -> AsyncIterator[PostgresConnection]:
+        """A connection inside a transaction. The block commits; what it left open is rolled back.
+
+        Raises:
+            StorageUnavailable: there is no connection to be had.
+        """
+        try:
+            async with asyncio.timeout(STATEMENT_SECONDS):
+                await self._free.acquire()
+        except TimeoutError:
+            raise StorageUnavailable("PostgreSQL: all connections are in use") from None
+        connection: PostgresConnection | None = None
+        try:
+            connection = await self._begun(begin)
+            yield connection
+        except Exception:
+            if connection is not None:
+                await _roll_back(connection)
+            raise
+        except BaseException:
+            # Cancelled: the connection may be anywhere in its protocol, and nothing may be awaited any more.
+            if connection is not None:
+                connection.raw.terminate()
+            raise
+        finally:
+            if connection is not None:
+                self._take_back(connection)
+            self._free.release()
+
+    async def close(self) -> None:
+        """Close what is idle, and later what is in use."""
+        self._closed = True
+        idle, self._idle = self._idle, []
+        for connection in idle:
+            try:
+                await connection.raw.close(timeout=1)
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+                connection.raw.terminate()
+
+    async def _begun(self, begin: str) -> PostgresConnection:
+        if self._closed:
+            raise StorageUnavailable("the storage is closed")
+        while self._idle:
+            connection = self._idle.pop()
+            try:
+                await connection.command(begin)
+            except ConnectionLost:
+                # It died while it rested, as after a restart of the database. Nothing was done on it yet.
+                connection.raw.terminate()
+            except BaseException:
+                connection.raw.terminate()
+                raise
+            else:
+                return connection
+        connection = PostgresConnection(await connect(self._database))
+        try:
+            await connection.command(begin)
+        except BaseException:
+            connection.raw.terminate()
+            raise
+        return connection
+
+    def _take_back(self, connection: PostgresConnection) -> None:
+        if connection.raw.is_closed():
+            return
+        if self._closed or connection.raw.is_in_transaction():
+            connection.raw.terminate()
+        else:
+            self._idle.append(connection)
+
+
+async def _roll_back(connection: PostgresConnection) -> None:
+    if connection.raw.is_closed():
+        return
+    try:
+        await connection.command("ROLLBACK")
+    except BaseException as error:
+        connection.raw.terminate()
+        if not isinstance(error, StorageUnavailable):
+            raise

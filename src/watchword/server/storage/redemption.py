@@ -1,0 +1,168 @@
+"""Redemptions: what comes in together is judged together, in the order of arrival, one row per grant.
+
+The part that both databases share. How rows are loaded, locked and written is theirs.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+from watchword.protocol.revocation_feed import Entry
+from watchword.server.domain.audit import AuditEvent
+from watchword.server.domain.grant import Grant, Standing
+from watchword.server.domain.time import Instant
+from watchword.server.ports.storage import Decision, StorageUnavailable
+
+Loaded: TypeAlias = tuple[Grant, Standing]
+
+# What a refresh changes in the common case. None of it is indexed.
+ADVANCED: Final = (
+    "last_used_at",
+    "generation",
+    "branch",
+    "forks",
+    "redeemed_at",
+    "redeemed_by",
+    "forked_by",
+    "shadows",
+    "shadowed_generation",
+)
+
+
+@dataclass(slots=True, eq=False)
+class Waiting:
+    """Somebody who waits for the redemption of a grant, and what came of it."""
+
+    grant_id: bytes
+    decide: Callable[[Grant, Standing], Decision[Any]]
+    future: asyncio.Future[Any]
+    outcome: Any = None
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class Judged:
+    """What the decisions of a batch ask to be written."""
+
+    advanced: list[Grant] = field(default_factory=list)
+    changed: list[Grant] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    events: list[tuple[AuditEvent, Instant]] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing is to be written."""
+        return not (self.advanced or self.changed or self.entries or self.events)
+
+
+def judge(batch: Iterable[Waiting], loaded: dict[bytes, Loaded]) -> Judged:
+    """Let each decide in turn, on the row as the one before left it. One that raises fails alone."""
+    judged = Judged()
+    present = dict(loaded)
+    for waiting in batch:
+        waiting.outcome = waiting.error = None
+        found = present.get(waiting.grant_id)
+        if found is None:
+            continue
+        try:
+            decision = waiting.decide(*found)
+        except Exception as error:  # noqa: BLE001 # it is raised where the decision was asked for
+            waiting.error = error
+            continue
+        waiting.outcome = decision.outcome
+        if decision.grant is not None:
+            present[waiting.grant_id] = (decision.grant, found[1])
+        judged.entries += decision.entries
+        judged.events += [(event, decision.at) for event in decision.events]
+    for grant_id, (after, _) in present.items():
+        before = loaded[grant_id][0]
+        if after is before:
+            continue
+        if _only_advanced(before, after):
+            judged.advanced.append(after)
+        else:
+            judged.changed.append(after)
+    return judged
+
+
+def _only_advanced(before: Grant, after: Grant) -> bool:
+    return (
+        after.ended_at == before.ended_at
+        and after.ended_reason == before.ended_reason
+        and after.scope == before.scope
+        and after.audiences == before.audiences
+        and after.idle == before.idle
+        and after.absolute_end == before.absolute_end
+        and after.id == before.id
+        and after.gid == before.gid
+        and after.sid == before.sid
+        and after.sub == before.sub
+        and after.client_id == before.client_id
+        and after.created_at == before.created_at
+    )
+
+
+class Coalescer:
+    """Gathers redemptions: what arrives while a batch is under way goes into the next. Nobody waits for company.
+
+    Args:
+        carry: carries a batch to the database and sets each one's outcome or error.
+        workers: how many batches may be under way at once.
+        size: how many redemptions a batch may hold.
+    """
+
+    def __init__(self, carry: Callable[[list[Waiting]], Awaitable[None]], *, workers: int, size: int) -> None:
+        self._carry = carry
+        self._workers = workers
+        self._size = size
+        self._queue: deque[Waiting] = deque()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def submit(self, grant_id: bytes, decide: Callable[[Grant, Standing], Decision[Any]]) -> asyncio.Future[Any]:
+        """The outcome to come. Cancelling it cancels nothing else.
+
+        Raises:
+            StorageUnavailable: closed.
+        """
+        if self._closed:
+            raise StorageUnavailable("the storage is closed")
+        loop = asyncio.get_running_loop()
+        waiting = Waiting(grant_id, decide, loop.create_future())
+        self._queue.append(waiting)
+        if len(self._tasks) < self._workers:
+            task = loop.create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+        return waiting.future
+
+    async def close(self) -> None:
+        """Finish what was submitted, and take no more."""
+        self._closed = True
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def _work(self) -> None:
+        while self._queue:
+            batch = [self._queue.popleft() for _ in range(min(self._size, len(self._queue)))]
+            try:
+                await self._carry(batch)
+            except Exception as error:  # noqa: BLE001 # it is raised where the redemptions were asked for
+                for waiting in batch:
+                    waiting.error = error
+            for waiting in batch:
+                _answer(waiting)
+
+
+def _answer(waiting: Waiting) -> None:
+    if waiting.future.done():
+        return
+    if waiting.error is None:
+        waiting.future.set_result(waiting.outcome)
+    elif isinstance(waiting.error, StorageUnavailable):
+        # Each gets an exception of his own: raising one in several places mixes up their tracebacks.
+        waiting.future.set_exception(StorageUnavailable(*waiting.error.args))
+    else:
+        waiting.future.set_exception(waiting.error)

@@ -1,0 +1,243 @@
+"""The tables. What grows with use carries an indexed end date, which the sweep goes by.
+
+Nothing hot is joined but by primary key. There are no foreign keys between users, sessions and grants: what is missing
+counts as ended, and a sweep of one never waits for another.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+# Names are compared by code points on every database, so that their order is one.
+NAME: Final = Text().with_variant(Text(collation="C"), "postgresql")
+# SQLite counts up only columns that are exactly INTEGER.
+COUNTER: Final = BigInteger().with_variant(Integer(), "sqlite")
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+users: Final = Table(
+    "users",
+    metadata,
+    Column("sub", NAME, primary_key=True),
+    Column("username", Text, nullable=False),
+    Column("username_key", NAME, nullable=False, unique=True),
+    Column("created_at", Double, nullable=False),
+    Column("password_hash", Text),
+    Column("email", Text),
+    Column("email_verified", Boolean, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+)
+
+roles: Final = Table("roles", metadata, Column("name", NAME, primary_key=True))
+
+role_scopes: Final = Table(
+    "role_scopes",
+    metadata,
+    Column("role", NAME, ForeignKey("roles.name", ondelete="CASCADE"), primary_key=True),
+    Column("scope", NAME, primary_key=True),
+)
+
+user_roles: Final = Table(
+    "user_roles",
+    metadata,
+    Column("sub", NAME, ForeignKey("users.sub", ondelete="CASCADE"), primary_key=True),
+    Column("role", NAME, primary_key=True),
+)
+
+clients: Final = Table(
+    "clients",
+    metadata,
+    Column("client_id", NAME, primary_key=True),
+    Column("type", Text, nullable=False),
+    Column("auth_method", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("secret_hash", LargeBinary),
+    Column("grant_types", Text, nullable=False),
+    Column("redirect_uris", Text, nullable=False),
+    Column("origins", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("apis", Text, nullable=False),
+    Column("serves", Text),
+    Column("first_party", Boolean, nullable=False),
+    Column("reuse", Text, nullable=False),
+    Column("lifetime", Text),
+    Column("enabled", Boolean, nullable=False),
+    Column("disabled_until", Double, nullable=False),
+)
+
+apis: Final = Table(
+    "apis",
+    metadata,
+    Column("audience", NAME, primary_key=True),
+    Column("alg", Text, nullable=False),
+    Column("access_token_ttl", Double),
+)
+
+api_scopes: Final = Table(
+    "api_scopes",
+    metadata,
+    Column("audience", NAME, ForeignKey("apis.audience", ondelete="CASCADE"), primary_key=True),
+    Column("scope", NAME, primary_key=True),
+)
+
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    Column("sid", NAME, primary_key=True),
+    Column("sub", NAME, nullable=False, index=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("auth_time", BigInteger, nullable=False),
+    Column("acr", Text, nullable=False),
+    Column("amr", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("expires_at", Double, nullable=False),
+    Column("ended_at", Double),
+    Column("ended_reason", Text),
+    # When it ended, or will end at the latest.
+    Column("ends_at", Double, nullable=False, index=True),
+)
+
+grants: Final = Table(
+    "grants",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    Column("gid", NAME, nullable=False, unique=True),
+    Column("sid", NAME, nullable=False, index=True),
+    Column("sub", NAME, nullable=False, index=True),
+    Column("client_id", NAME, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("audiences", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_used_at", Double, nullable=False),
+    Column("idle", Double, nullable=False),
+    Column("absolute_end", Double, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("branch", BigInteger, nullable=False),
+    Column("forks", BigInteger, nullable=False),
+    Column("redeemed_at", Double, nullable=False),
+    Column("redeemed_by", LargeBinary),
+    Column("forked_by", LargeBinary),
+    Column("shadows", BigInteger, nullable=False),
+    Column("shadowed_generation", BigInteger, nullable=False),
+    Column("ended_at", Double),
+    Column("ended_reason", Text),
+    # When it ended, or will end at the latest. A rotation does not move it, so no index is touched by one, and
+    # PostgreSQL finds room for the new version of the row on the same page.
+    Column("ends_at", Double, nullable=False, index=True),
+    postgresql_with={"fillfactor": "70"},
+)
+
+codes: Final = Table(
+    "codes",
+    metadata,
+    Column("code_hash", LargeBinary, primary_key=True),
+    Column("client_id", NAME, nullable=False),
+    Column("sub", NAME, nullable=False, index=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("auth_time", BigInteger, nullable=False),
+    Column("acr", Text, nullable=False),
+    Column("amr", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("audiences", Text, nullable=False),
+    Column("code_challenge", Text, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+    Column("device", Text, nullable=False),
+    Column("redirect_uri", Text),
+    Column("nonce", Text),
+    Column("sid", Text),
+    Column("redeemed_at", Double),
+    Column("redeemed_by", LargeBinary),
+    Column("gid", Text),
+)
+
+signing_keys: Final = Table(
+    "signing_keys",
+    metadata,
+    Column("kid", NAME, primary_key=True),
+    Column("alg", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("public_jwk", Text, nullable=False),
+    Column("sealed", LargeBinary),
+    Column("created_at", Double, nullable=False),
+    Column("since", Double, nullable=False),
+    Column("published_until", Double),
+)
+
+# The revocation log, and its one-row head.
+log: Final = Table(
+    "log",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False),
+    Column("until", BigInteger, nullable=False, index=True),
+    Column("link", Text, nullable=False),
+    Column("gid", Text),
+    Column("sid", Text),
+    Column("sub", Text),
+    Column("epoch", BigInteger),
+    Column("client_id", Text),
+    Column("issued_before", BigInteger),
+    Column("jti", Text),
+    Column("kid", Text),
+    Index("ix_log_client_id", "client_id", "until"),
+)
+
+log_head: Final = Table(
+    "log_head",
+    metadata,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("link", Text, nullable=False),
+)
+
+audit: Final = Table(
+    "audit",
+    metadata,
+    Column("id", COUNTER, primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("ends_at", Double, nullable=False, index=True),
+)
+
+throttle: Final = Table(
+    "throttle",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("failures", BigInteger, nullable=False),
+    Column("blocked_until", Double, nullable=False),
+    Column("known", Boolean, nullable=False),
+    Column("until", Double, nullable=False, index=True),
+)
+
+meta: Final = Table(
+    "meta",
+    metadata,
+    Column("name", NAME, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+LONGEST_ACCESS_TOKEN: Final = "longest_access_token"
+# An empty row of ``meta``, there to be locked by who changes the key ring, which may have no rows yet.
+KEY_RING_LOCK: Final = "lock.key_ring"

@@ -1,0 +1,151 @@
+"""The edge: finds the endpoint, keeps the rules that hold for all of them, and turns every error into an answer.
+
+Paths are few and fixed, so finding one is a look into a dictionary, in front of any router.
+"""
+
+import traceback
+from dataclasses import dataclass
+from http import HTTPStatus
+from secrets import randbelow, token_hex
+from typing import Final, Literal
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from structlog.contextvars import bind_contextvars
+
+from watchword.protocol.errors import MethodNotAllowed, NotFound, OAuthError, TemporarilyUnavailable
+from watchword.protocol.metadata import OAUTH_PATH, OPENID_PATH
+from watchword.protocol.rejection import TokenRejected
+from watchword.server.ports.storage import StorageUnavailable
+from watchword.server.web import rendering
+from watchword.server.web.context import Endpoint, Web
+
+Sharing = Literal["nobody", "everybody", "origins", "origins with cookies"]
+
+_MAX_IN_FLIGHT: Final = 1000
+_PREFLIGHT: Final = {
+    "access-control-allow-methods": "GET, POST, DELETE",
+    "access-control-allow-headers": "authorization, content-type",
+    "access-control-max-age": "600",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A path's endpoints by method.
+
+    Attributes:
+        sharing: which web origins may read the answers (CORS).
+        challenge: the scheme that a 401 names.
+    """
+
+    endpoints: dict[str, Endpoint]
+    sharing: Sharing = "nobody"
+    challenge: str = "Bearer"
+    streams: bool = False
+
+
+class Edge:
+    """The ASGI application for the protocol endpoints."""
+
+    def __init__(self, web: Web, routes: dict[str, Route], *, prefix: str, own_origin: str) -> None:
+        self._web = web
+        self._routes = {prefix + path: route for path, route in routes.items()}
+        if prefix:
+            # RFC 8414 §3: for an issuer with a path, the well-known part comes first.
+            self._routes.update({path + prefix: routes[path] for path in (OAUTH_PATH, OPENID_PATH)})
+        self._own_origin = own_origin
+        self._in_flight = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One HTTP request."""
+        request = Request(scope, receive)
+        # A task serves one request, so its context ends with it.
+        request_id = token_hex(8)
+        bind_contextvars(request_id=request_id)
+        route = self._routes.get(scope["path"])
+        counted = route is None or not route.streams
+        self._in_flight += counted
+        try:
+            response = await self._answer(request, route)
+        except ClientDisconnect:
+            return
+        finally:
+            self._in_flight -= counted
+        if route is not None and "origin" in request.headers:
+            await self._share(request, response, route)
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            response.headers["x-request-id"] = request_id
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request, route: Route | None) -> Response:
+        method = request.method
+        scheme = "Bearer" if route is None else route.challenge
+        try:
+            if route is None:
+                raise NotFound(slug="request.no_such_path")
+            if method == "OPTIONS" and route.sharing != "nobody":
+                return Response(None, 204, _PREFLIGHT)
+            endpoint = route.endpoints.get("GET" if method == "HEAD" else method)
+            if endpoint is None:
+                raise MethodNotAllowed(slug="request.method")
+            if self._in_flight > _MAX_IN_FLIGHT:
+                # What waits without a bound is answered by nobody in the end.
+                raise TemporarilyUnavailable(slug="server.overloaded", retry_after=1 + randbelow(4))
+            return await endpoint(self._web, request)
+        except OAuthError as error:
+            self._tell(request, error.slug, error=error.code, status=error.status, detail=error.detail)
+            response = rendering.refusal(error, scheme=scheme)
+            if isinstance(error, MethodNotAllowed) and route is not None:
+                response.headers["allow"] = ", ".join(sorted(route.endpoints))
+            return response
+        except TokenRejected as rejected:
+            self._tell(request, rejected.reason, status=rejected.status, detail=rejected.detail)
+            return rendering.rejection(rejected)
+        except StorageUnavailable as trouble:
+            self._web.parts.telemetry.warn("storage.unavailable", path=request.url.path, detail=str(trouble))
+            busy = TemporarilyUnavailable(slug="storage.unavailable", retry_after=1 + randbelow(3))
+            return rendering.refusal(busy, scheme=scheme)
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001 - the last line of defence; nothing unexpected reaches a client
+            return self._broken(request, error)
+
+    def _tell(self, request: Request, slug: str, **fields: object) -> None:
+        self._web.parts.telemetry.tell(slug, method=request.method, path=request.url.path, **fields)
+
+    def _broken(self, request: Request, error: Exception) -> Response:
+        error_id = token_hex(8)
+        # Frames, not the message: a driver's message may quote the values that it was given.
+        frames = [
+            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
+        ]
+        self._web.parts.telemetry.warn(
+            "server.error",
+            error_id=error_id,
+            method=request.method,
+            path=request.url.path,
+            exception=type(error).__name__,
+            frames=frames,
+        )
+        return rendering.broken(error_id)
+
+    async def _share(self, request: Request, response: Response, route: Route) -> None:
+        """Let scripts of registered origins read the answer; never any origin, never ``*`` with cookies."""
+        origin = request.headers["origin"]
+        if route.sharing == "everybody":
+            response.headers["access-control-allow-origin"] = "*"
+            return
+        if route.sharing == "nobody":
+            return
+        response.headers["vary"] = "Origin"
+        try:
+            allowed = await self._web.parts.directory.origins(now=self._web.parts.clock.now())
+        except StorageUnavailable:
+            return
+        if origin == self._own_origin or origin in allowed:
+            response.headers["access-control-allow-origin"] = origin
+            response.headers["access-control-expose-headers"] = "www-authenticate, retry-after"
+            if route.sharing == "origins with cookies":
+                response.headers["access-control-allow-credentials"] = "true"

@@ -1,0 +1,123 @@
+"""Where a request comes from, as far as it can be known.
+
+Forwarding headers are believed from trusted proxies alone. From anybody else they are no evidence, and their presence
+takes away what the connection would have told: then nobody is "the same caller".
+
+Implements: RFC 7239 §8.1; RFC 9700 §4.13.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+
+from starlette.requests import Request
+
+from watchword.protocol.metadata import issuer_is_loopback
+from watchword.server.domain.caller import Address, Caller, caller_of, network_of, parse_address
+from watchword.server.domain.secret_ring import SecretRing
+from watchword.server.ports.telemetry import Telemetry
+
+_FORWARDING = ("x-forwarded-for", "forwarded")
+_DEVICE_LENGTH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a request tells of its sender.
+
+    Attributes:
+        caller: for the refresh rule; None without evidence.
+        network: for the throttle, which must count something even without evidence.
+        device: a shortened user agent, for the user to recognise.
+    """
+
+    caller: Caller | None
+    network: str
+    device: str
+
+
+class Network:
+    """Reads the sender off a request, by the operator's trusted proxies.
+
+    Args:
+        issuer: one on loopback is development, where private addresses are evidence.
+        trusted: the proxies' networks; None when the operator said nothing, empty when he said ``none``.
+        secrets: for the callers' hashes.
+        telemetry: hears once of headers that are not believed.
+    """
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        trusted: Sequence[IPv4Network | IPv6Network] | None,
+        secrets: SecretRing,
+        telemetry: Telemetry,
+    ) -> None:
+        self._trusted = None if trusted is None else tuple(trusted)
+        self._development = issuer_is_loopback(issuer)
+        self._keys = secrets.caller_keys
+        self._telemetry = telemetry
+        self._warned = False
+
+    def origin(self, request: Request) -> Origin:
+        """The sender of ``request``."""
+        peer = parse_address(request.client.host) if request.client is not None else None
+        agent = request.headers.get("user-agent", "")
+        address = self._address(request, peer)
+        device = "".join(c for c in agent[:_DEVICE_LENGTH] if c.isprintable())
+        if address is None:
+            return Origin(None, "unknown" if peer is None else network_of(peer), device)
+        network = network_of(address)
+        return Origin(caller_of(network, agent, self._keys), network, device)
+
+    def _address(self, request: Request, peer: Address | None) -> Address | None:
+        if peer is None:
+            return None
+        headers = request.headers
+        if not any(name in headers for name in _FORWARDING):
+            # Behind a proxy that was not named, every client would look like the proxy: that is no evidence.
+            unsaid = self._trusted is None and not self._development and (peer.is_private or peer.is_loopback)
+            return None if unsaid or self._trusts(peer) else peer
+        if not self._trusts(peer):
+            self._warn(peer)
+            return None
+        for hop in reversed(_hops(request)):
+            address = parse_address(hop)
+            if address is None:
+                return None
+            if not self._trusts(address):
+                return address
+        return None
+
+    def _trusts(self, address: Address) -> bool:
+        if address.version == 6 and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in self._trusted or ())
+
+    def _warn(self, peer: Address) -> None:
+        if not self._warned:
+            self._warned = True
+            self._telemetry.warn(
+                "network.untrusted_proxy",
+                peer=str(peer),
+                detail="forwarding headers from a peer that WATCHWORD_TRUSTED_PROXIES does not name are not believed",
+            )
+
+
+def _hops(request: Request) -> list[str]:
+    """The chain of addresses, the nearest last; proxies append."""
+    forwarded_for = request.headers.getlist("x-forwarded-for")
+    if forwarded_for:
+        return [_without_port(hop.strip()) for hop in ",".join(forwarded_for).split(",")]
+    hops = []
+    for element in ",".join(request.headers.getlist("forwarded")).split(","):
+        pairs = dict(pair.strip().lower().partition("=")[::2] for pair in element.split(";"))
+        hops.append(_without_port(pairs.get("for", "").strip('"')))
+    return hops
+
+
+def _without_port(hop: str) -> str:
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop

@@ -1,0 +1,34 @@
+"""All paths, and which web origins may read what. Reading this table is reading what is offered."""
+
+from typing import Final
+
+from watchword.protocol.metadata import OAUTH_PATH, OPENID_PATH
+from watchword.server.web import health, session
+from watchword.server.web.authorize_challenge import authorize_challenge
+from watchword.server.web.discovery import discovery
+from watchword.server.web.edge import Route
+from watchword.server.web.introspect import introspect
+from watchword.server.web.jwks import jwks
+from watchword.server.web.revocations import revocations
+from watchword.server.web.revoke import revoke
+from watchword.server.web.token import token
+from watchword.server.web.userinfo import userinfo
+from watchword.server.web.users import users
+
+ROUTES: Final[dict[str, Route]] = {
+    "/token": Route({"POST": token}, sharing="origins", challenge="Basic"),
+    "/introspect": Route({"POST": introspect}, challenge="Basic"),
+    "/jwks": Route({"GET": jwks}, sharing="everybody"),
+    OPENID_PATH: Route({"GET": discovery}, sharing="everybody"),
+    OAUTH_PATH: Route({"GET": discovery}, sharing="everybody"),
+    "/session": Route({"POST": session.start, "DELETE": session.end}, sharing="origins with cookies"),
+    "/session/refresh": Route({"POST": session.refresh}, sharing="origins with cookies"),
+    "/session/end": Route({"POST": session.end}, sharing="origins with cookies"),
+    "/users": Route({"POST": users}, sharing="origins"),
+    "/authorize-challenge": Route({"POST": authorize_challenge}, sharing="origins", challenge="Basic"),
+    "/revoke": Route({"POST": revoke}, sharing="origins", challenge="Basic"),
+    "/userinfo": Route({"GET": userinfo, "POST": userinfo}, sharing="origins"),
+    "/revocations": Route({"GET": revocations}, challenge="Basic", streams=True),
+    "/healthz": Route({"GET": health.healthz}),
+    "/readyz": Route({"GET": health.readyz}),
+}
