@@ -170,7 +170,7 @@ def _renew(ask: Ask, seen: Held | None) -> Steps[Outcome]:
     # With a good token in hand nobody is made to wait for a second attempt.
     attempts = ATTEMPTS if _good(ask, seen, moment.now) is None else 1
     metadata = yield from discover(account, ask.discovered, attempts=attempts)
-    others: Outcome | None = yield from lock(partial(_others_work, ask))
+    others = yield from lock(partial(_others_work, ask))
     if others is not None:
         return others
     held = yield from stored(account)

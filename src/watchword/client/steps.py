@@ -174,7 +174,7 @@ def discover(account: Account, known: Discovered | None, *, attempts: int = ATTE
     return found
 
 
-def lock(still_wanted: Callable[[], Steps[T | None]]) -> Steps[T | None]:
+def lock(still_wanted: Callable[[], Steps[T]]) -> Steps[T | None]:
     """Wait for the lock, in bounded time; None once it is had.
 
     Args:

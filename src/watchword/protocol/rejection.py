@@ -49,6 +49,11 @@ class TokenRejected(Exception):
             "token.revocation_unknown": None,
         }.get(reason, "invalid_token")
 
+    @property
+    def description(self) -> str:
+        """A sentence for the caller; it never tells the reason."""
+        return _DESCRIPTIONS[self.error]
+
     def challenge(self, *, realm: str = "") -> str:
         """The value of ``WWW-Authenticate``; it never carries the reason, which is for the log.
 
@@ -57,13 +62,14 @@ class TokenRejected(Exception):
         members = [f'realm="{realm}"'] if realm else []
         if self.error is not None:
             members.append(f'error="{self.error}"')
-            members.append(f'error_description="{_DESCRIPTIONS[self.error]}"')
+            members.append(f'error_description="{self.description}"')
         if self.scope:
             members.append(f'scope="{self.scope}"')
         return f"Bearer {', '.join(members)}" if members else "Bearer"
 
 
-_DESCRIPTIONS = {
+_DESCRIPTIONS: dict[str | None, str] = {
+    None: "this resource wants an access token in the Authorization header",
     "invalid_token": "the access token is expired, revoked, malformed or not meant for this resource",
     "insufficient_scope": "the access token lacks a scope that this resource demands",
     "invalid_request": "send one access token, in the Authorization header",

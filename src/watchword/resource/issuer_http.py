@@ -8,7 +8,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import httpx2
 import msgspec
@@ -23,6 +23,9 @@ from watchword.resource.issuer_door import IssuerTrouble, KeySet
 _DOCUMENT_LIMIT: Final = 256 * 1024
 _BATCH_LIMIT: Final = MAX_BATCH_LENGTH + 1024
 _MAX_AGE: Final = re.compile(r"(?:^|[\s,])max-age=(\d{1,9})(?:$|[\s,])", re.ASCII)
+
+
+T = TypeVar("T")
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -165,9 +168,8 @@ def _untrusted(error: BaseException | None) -> bool:
 
 def _good(response: httpx2.Response) -> None:
     if response.status_code in (401, 403):
-        raise IssuerTrouble(
-            f"the issuer answers {response.status_code}: give client_id and client_secret of a client that serves this API"
-        )
+        hint = "give client_id and client_secret of a client that serves the API"
+        raise IssuerTrouble(f"the issuer answers {response.status_code}: {hint}")
     if response.is_redirect:
         raise IssuerTrouble("the issuer answers with a redirect, which is not followed")
     if response.status_code != 200:
@@ -176,7 +178,7 @@ def _good(response: httpx2.Response) -> None:
         raise IssuerTrouble("the issuer answers in a content encoding that was not asked for")
 
 
-def _parse(body: bytes, form: type[Any]) -> Any:
+def _parse(body: bytes, form: type[T]) -> T:
     try:
         return msgspec.json.decode(body, type=form)
     except ValueError:  # msgspec.DecodeError is one

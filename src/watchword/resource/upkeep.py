@@ -6,16 +6,19 @@ stays, and ages in the open.
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from watchword.protocol import jwk_set, revocation_feed
 from watchword.protocol.metadata import Metadata
 from watchword.protocol.rejection import TokenRejected
 from watchword.protocol.revocation_feed import SILENCE_SECONDS
 from watchword.resource.issuer_door import IssuerDoor, IssuerTrouble
-from watchword.resource.revocation_view import Taken
+from watchword.resource.revocation_view import Taken, ViewRecord
 from watchword.resource.snapshot import Snapshot, SnapshotFile
 from watchword.resource.verifier import Need, Verifier
 
@@ -72,7 +75,9 @@ class Upkeep:
         self._metadata: Metadata | None = None
         self._begun = asyncio.Event()
         self._fetching: asyncio.Task[None] | None = None
-        self._saved_at = 0.0
+        self._discover_again = True
+        self._unsaved = False
+        self._save_after = -math.inf
         self._troubles: set[str] = set()
 
     async def run(self) -> None:
@@ -83,6 +88,8 @@ class Upkeep:
                 tasks.create_task(self._keep_keys())
                 tasks.create_task(self._keep_following())
         finally:
+            if self._fetching is not None:
+                self._fetching.cancel()
             self._save()
             await self._door.close()
 
@@ -101,12 +108,14 @@ class Upkeep:
 
     async def _start(self) -> None:
         self._load()
+        # With yesterday's knowledge at hand a silent issuer is not waited for as long.
+        patience = self._pace.start / (2 if len(self._verifier.keys) else 1)
         try:
-            async with asyncio.timeout(self._pace.start):
+            async with asyncio.timeout(patience):
                 await self._fetch_keys()
                 await self._catch_up()
         except TimeoutError:
-            self._complain("start", f"not all is known after {self._pace.start:g} seconds")
+            self._complain("start", f"not all is known after {patience:g} seconds")
         except IssuerTrouble as trouble:
             self._complain("start", str(trouble))
         finally:
@@ -126,7 +135,7 @@ class Upkeep:
                 await self._fetch_keys()
             except IssuerTrouble as trouble:
                 self._complain("keys", str(trouble))
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever it was, the work goes on
                 _LOG.exception("renewing the keys failed")
                 await asyncio.sleep(self._pace.again_most)
 
@@ -163,13 +172,13 @@ class Upkeep:
         except IssuerTrouble:
             keys.failed(self._clock())
             # The endpoints may have moved.
-            self._metadata_is_old()
+            self._discover_again = True
             raise
-        if keys.take(found.keys, now=self._clock(), max_age=found.max_age):
-            self._verifier.forget_tokens()
-            self._verifier.settle()
-            self._save()
+        changed = keys.take(found.keys, now=self._clock(), max_age=found.max_age)
         self._verifier.settle()
+        if changed:
+            self._verifier.forget_tokens()
+            self._save()
         self._recover("keys", "start")
 
     # Endpoints
@@ -195,11 +204,6 @@ class Upkeep:
         self._metadata = found
         return found
 
-    _discover_again = True
-
-    def _metadata_is_old(self) -> None:
-        self._discover_again = True
-
     # Feed
 
     async def _keep_following(self) -> None:
@@ -210,7 +214,7 @@ class Upkeep:
                     tries = 0
             except IssuerTrouble as trouble:
                 self._complain("feed", str(trouble))
-            except Exception:
+            except Exception:  # noqa: BLE001 - whatever it was, the work goes on
                 _LOG.exception("following the revocation feed failed")
             pause = min(self._pace.again * 2.0**tries, self._pace.again_most)
             tries = min(tries + 1, 16)
@@ -220,7 +224,7 @@ class Upkeep:
         """Follow the feed until it is cut; whether it brought anything good."""
         url = (await self._discover()).revocation_feed_endpoint
         if url is None:
-            self._metadata_is_old()
+            self._discover_again = True
             await asyncio.sleep(self._verifier.keys.wait(self._clock()) + 1)
             return False
         good = False
@@ -246,10 +250,12 @@ class Upkeep:
     async def _catch_up(self) -> None:
         """Read all pages up to now, so that the first answer already knows what is revoked."""
         url = (await self._discover()).revocation_feed_endpoint
-        while url is not None:
-            message = await self._door.page(url, after=self._verifier.view.sequence)
-            if await self._take(message) in ("followed", "repeated"):
+        courses = 0
+        while url is not None and courses < 2:
+            taken = await self._take(await self._door.page(url, after=self._verifier.view.sequence))
+            if taken in ("followed", "repeated"):
                 return
+            courses += taken == "mismatch"
 
     async def _take(self, message: str) -> Taken:
         verifier = self._verifier
@@ -269,8 +275,8 @@ class Upkeep:
         except TokenRejected as rejected:
             raise IssuerTrouble(f"a batch of the feed is refused ({rejected})") from None
         verifier.settle()
-        if batch.entries or not 0 <= now - self._saved_at < self._pace.save:
-            self._save()
+        self._unsaved = self._unsaved or bool(batch.entries)
+        self._save_if_due()
         return taken
 
     async def _introspect(self, token: str) -> None:
@@ -297,24 +303,42 @@ class Upkeep:
         self._verifier.keys.restore(kept.key_set(), fetched_at=kept.keys_fetched_at, now=now)
         self._verifier.view.restore(kept.view, now=now)
 
+    def _save_if_due(self) -> None:
+        waited = asyncio.get_running_loop().time() - self._save_after
+        if waited >= (0 if self._unsaved else self._pace.save):
+            self._save()
+
     def _save(self) -> None:
-        keys, view = self._verifier.keys, self._verifier.view
+        keys = self._verifier.keys
         if self._snapshot is None or keys.fetched_at is None:
             return
-        # Another process may share the file and know more: what is on disk is never unseen either.
-        kept = self._snapshot.load()
-        if kept is not None:
-            view.restore(kept.view, now=self._clock())
-        self._saved_at = self._clock()
+        began = asyncio.get_running_loop().time()
+        record = self._joined(self._snapshot.load())
         self._snapshot.save(
             Snapshot(
                 issuer=self._verifier.issuer,
                 metadata=self._metadata,
                 keys=jwk_set.render(keys.keys()).decode("utf-8"),
                 keys_fetched_at=keys.fetched_at,
-                view=view.record(),
+                view=record,
             )
         )
+        self._unsaved = False
+        ended = asyncio.get_running_loop().time()
+        # A large snapshot may take a twentieth of this thread's time at most.
+        self._save_after = ended + max(1, 20 * (ended - began))
+
+    def _joined(self, kept: Snapshot | None) -> ViewRecord:
+        # Another process may share the file and know more: what is on disk is never unseen either.
+        view = self._verifier.view
+        if kept is None:
+            return view.record()
+        for entry in kept.view.entries:
+            view.revoked.add(entry)
+        own = view.record()
+        if (kept.view.vouched_at or 0) > (own.vouched_at or 0):
+            return msgspec.structs.replace(kept.view, entries=own.entries)
+        return own
 
     # Words for the log, when something changes and not each time
 

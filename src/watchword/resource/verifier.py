@@ -123,12 +123,23 @@ class Verifier:
         self.view = RevocationView()
         self.started = False
         self.misconfigured: str | None = None
-        self._leeway = leeway
+        self.leeway = leeway
         self._good_until = -math.inf
         # Two generations: when the young one is full it becomes the old one, whose tokens are forgotten unless used.
+        self._cache_size = cache_size
         self._room = cache_size // 2
         self._young: dict[str, tuple[AccessToken, VerifiedToken]] = {}
         self._old: dict[str, tuple[AccessToken, VerifiedToken]] = {}
+
+    def blank(self, *, issuer: str) -> "Verifier":
+        """One with the same demands and no knowledge, for another issuer."""
+        return Verifier(
+            issuer=issuer,
+            audiences=self.audiences,
+            leeway=self.leeway,
+            policy=self.policy,
+            cache_size=self._cache_size,
+        )
 
     def settle(self) -> None:
         """Work out anew until when the present knowledge is good."""
@@ -163,7 +174,7 @@ class Verifier:
         if known is None:
             known = self._admit(token, now, settled)
         found, verified = known
-        found.judge_times(now, self._leeway)
+        found.judge_times(now, self.leeway)
         self.view.revoked.judge(found)
         if not demanded <= found.scope:
             raise TokenRejected("token.scope", scope=str(demanded))
@@ -181,7 +192,7 @@ class Verifier:
         if self.misconfigured is not None:
             raise ConfigurationError(self.misconfigured)
         if now > self.keys.kept_until:
-            raise KeysUnavailable
+            raise KeysUnavailable(retry_after=max(1, math.ceil(self.keys.wait(now))))
         return now <= self._vouched_until()
 
     def _vouched_until(self) -> float:
@@ -195,7 +206,7 @@ class Verifier:
         if known is None:
             try:
                 found = access_token.verify(
-                    token, self.find_key, issuer=self.issuer, audiences=self.audiences, now=now, leeway=self._leeway
+                    token, self.find_key, issuer=self.issuer, audiences=self.audiences, now=now, leeway=self.leeway
                 )
             except TokenRejected as rejected:
                 # A set that changed meanwhile, one on its way, or one that may be asked for can have the key.

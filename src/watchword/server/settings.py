@@ -7,6 +7,7 @@ working directory (``WATCHWORD_CONFIG`` names another file). A variable wins ove
 Implements: RFC 8414 §2 (form of the issuer); RFC 9700 §2.6 (https outside of loopback).
 """
 
+import contextlib
 import difflib
 import os
 import re
@@ -324,22 +325,22 @@ def _content_of(path: Path, *, what: str) -> str:
 def _kept_secret(data_dir: Path) -> SecretRing:
     """The secret of a server on loopback: kept in the data folder, made when there is none."""
     path, database = data_dir / "secret", data_dir / "watchword.db"
-    # Looked for before the secret: whoever makes both makes the secret first, so this order cannot see half of it.
-    database_there = database.exists()
-    if not path.exists():
-        if database_there:
-            raise SettingsError(
-                f"{path} is missing but {database} needs it: put it back from your backup, set WATCHWORD_SECRET, "
-                "or move the database away to begin anew"
-            )
-        _make_secret(path)
     try:
+        # Looked for before the secret: whoever makes both makes the secret first, so this order cannot see half of it.
+        database_there = database.exists()
+        if not path.exists():
+            if database_there:
+                raise SettingsError(
+                    f"{path} is missing but {database} needs it: put it back from your backup, set WATCHWORD_SECRET, "
+                    "or move the database away to begin anew"
+                )
+            _make_secret(path)
         mode = path.stat().st_mode
         text = path.read_bytes().decode("utf-8")
     except UnicodeError:
         raise SettingsError(f"{path} is not text: put back the one from your backup, or {MAKE_ONE}") from None
     except OSError as error:
-        raise SettingsError(f"{path} cannot be read: {_plainly(error)}") from None
+        raise SettingsError(f"{path} cannot be read or made: {_plainly(error)}; or set WATCHWORD_SECRET") from None
     if mode & 0o077:
         raise SettingsError(f"others may read {path}: chmod 600 it, and make a new one if they have")
     return _parse_ring(text, str(path))
@@ -349,21 +350,17 @@ def _make_secret(path: Path) -> None:
     """Make the secret appear whole or not at all: two processes that start at once then agree on one."""
     _make_folder(path.parent)
     draft = path.with_name(f"secret.{secrets.token_hex(8)}")
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            with os.fdopen(handle, "w", encoding="ascii") as file:
-                file.write(f"{secrets.token_urlsafe(32)}\n")
-                file.flush()
-                os.fsync(file.fileno())
-            # A link, unlike a rename, fails where the other process was first; then its secret counts.
-            os.link(draft, path)
-        finally:
-            draft.unlink()
-    except FileExistsError:
-        return
-    except OSError as error:
-        raise SettingsError(f"a secret cannot be made at {path}: {_plainly(error)}; set WATCHWORD_SECRET") from None
+        with os.fdopen(handle, "w", encoding="ascii") as file:
+            file.write(f"{secrets.token_urlsafe(32)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        # A link, unlike a rename, fails where the other process was first; then its secret counts.
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+    finally:
+        draft.unlink()
 
 
 def _make_folder(folder: Path) -> None:

@@ -39,14 +39,21 @@ def sentence_for(error: Exception) -> str:
 
     The text of an unforeseen error may hold anything, a password from a database URL too.
     """
+    from watchword.server.adapters.sealing import CannotUnseal
     from watchword.server.settings import SettingsError
+    from watchword.server.storage.schema import ForeignDatabase
+    from watchword.server.storage.sqlite_lock import AlreadyServed, WrongUser
 
-    if isinstance(error, Refused | SettingsError):
+    if isinstance(error, Refused | SettingsError | ForeignDatabase | AlreadyServed | WrongUser):
         return str(error)
     if isinstance(error, StorageUnavailable):
         return f"the database does not answer, and nothing was changed: {str(error) or 'try again'}"
     if isinstance(error, PasswordsBusy):
         return "too many passwords are being hashed: try again"
+    if isinstance(error, CannotUnseal):
+        return f"{error}: put back the secret that the database was made with, behind the new one"
+    if isinstance(error, ModuleNotFoundError) and error.name == "asyncpg":
+        return 'PostgreSQL needs its driver: pip install "watchword[postgres]"'
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"this should not have happened: {type(error).__name__}{place}"

@@ -1,5 +1,6 @@
 """``watchword serve``."""
 
+import gc
 from typing import Annotated
 
 import typer
@@ -16,6 +17,9 @@ def serve(
     """Run the authorization server until it is told to stop."""
     from watchword.server import node, settings
 
+    # Commands run without collections (see main); a server lives long, and what it has imported stays for good.
+    gc.freeze()
+    gc.enable()
     status = node.serve(settings.read(host=host, port=port, workers=workers))
     if status != 0:
         raise Failed(status=status)

@@ -60,9 +60,12 @@ def parse_username(text: str) -> str:
 
 
 def username_key(text: str) -> str:
-    """What makes two user names the same: NFKC and case folding, twice, as folding can undo the normal form."""
-    folded = unicodedata.normalize("NFKC", text.strip()).casefold()
-    return unicodedata.normalize("NFKC", folded).casefold()
+    """What makes two user names the same: NFKC and case folding, twice, as folding can undo the normal form.
+
+    White space is cut off afterwards, since some accents are a space and a mark in NFKC.
+    """
+    folded = unicodedata.normalize("NFKC", text).strip().casefold()
+    return unicodedata.normalize("NFKC", folded).strip().casefold()
 
 
 def parse_email(text: str) -> str:
@@ -71,7 +74,12 @@ def parse_email(text: str) -> str:
     Raises:
         ValueError: certainly none.
     """
-    local, at, domain = text.strip().rpartition("@")
-    if not (at and local and "." in domain.strip(".")) or len(text) > 254 or re.search(r"[\s\x00-\x1f<>,;]", text):
+    address = text.strip()
+    local, at, domain = address.rpartition("@")
+    if (
+        not (at and local and "." in domain.strip("."))
+        or len(address) > 254
+        or re.search(r"[\s\x00-\x1f<>,;]", address)
+    ):
         raise ValueError("this is no e-mail address")
-    return text.strip()
+    return address

@@ -143,7 +143,7 @@ async def _rewrite(
             events.append(KeyRotated(kid=kid, state=key.state))
     for event in events:
         await tx.record(event, now=now)
-    return list(ring.values())
+    return sorted(ring.values(), key=lambda key: (key.created_at, key.kid))
 
 
 def _settle(

@@ -23,7 +23,7 @@ _SETTINGS: Final = {
     "idle_in_transaction_session_timeout": "15000",
 }
 
-compiler: Final = Compiler(dialect(), insert)
+compiler: Final = Compiler(dialect(), insert)  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
 
 
 async def connect(database: PostgresDatabase) -> Any:

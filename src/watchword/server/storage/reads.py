@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, LargeBinary, Select, any_, bindparam, func, select
+from sqlalchemy import ARRAY, LargeBinary, Select, any_, bindparam, select
 
 from watchword.server.domain.api import Catalog
 from watchword.server.domain.audit import AuditRecord
@@ -16,13 +16,14 @@ from watchword.server.domain.time import Seconds
 from watchword.server.domain.user import User
 from watchword.server.storage import grant_rows, rows
 from watchword.server.storage import tables as t
+from watchword.server.storage.gathering import Gathered
 from watchword.server.storage.statement import Call, Row, Statement, Steps, fixed
 
 SESSION_COLUMNS: Final = [column for column in t.sessions.c if column.name != "ends_at"]
 GRANT_COLUMNS: Final = [column for column in t.grants.c if column.name != "ends_at"]
 
 _roles_of_users: Final = (
-    select(func.aggregate_strings(t.user_roles.c.role, rows.SEPARATOR))
+    select(Gathered(t.user_roles.c.role))
     .where(t.user_roles.c.sub == t.users.c.sub)
     .correlate(t.users)
     .scalar_subquery()

@@ -16,10 +16,8 @@ from watchword.server.domain.lifetimes import AUDIT
 from watchword.server.domain.throttle import Bucket
 from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User
+from watchword.server.storage.gathering import SEPARATOR
 from watchword.server.storage.statement import Row, Rows
-
-# What stands between names that a query gathers into one text; no name has it.
-SEPARATOR = "\x1f"
 
 
 def storable(*texts: str) -> bool:

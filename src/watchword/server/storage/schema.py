@@ -5,16 +5,18 @@ upgrade has either happened or not, and two at once end as one.
 """
 
 import asyncio
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from watchword.server.ports.storage import StorageUnavailable
-from watchword.server.storage.database_url import Database, PostgresDatabase, SqliteDatabase
+from watchword.server.storage.database_url import Database, SqliteDatabase
 
 # Oldest first. A test says that these are the migrations there are.
 REVISIONS: Final = ("0001",)
 _TRIES: Final = 5
+_alone: Final = threading.Lock()
 
 Verdict = Literal["current", "empty", "older", "unknown"]
 
@@ -85,7 +87,7 @@ async def upgrade(database: Database) -> list[str]:
                 else f"the database is of revision {state.current}, which a newer version made"
             )
         try:
-            return await _upgrade(database)
+            return await asyncio.to_thread(_upgrade, database)
         except StorageUnavailable:
             raise
         except Exception:
@@ -96,14 +98,16 @@ async def upgrade(database: Database) -> list[str]:
     raise AssertionError("unreachable")  # pragma: no cover
 
 
-async def _upgrade(database: Database) -> list[str]:
-    if isinstance(database, PostgresDatabase):
+def _upgrade(database: Database) -> list[str]:
+    # alembic keeps what it works on in globals of its modules, so there is one upgrade at a time in a process.
+    with _alone:
+        if isinstance(database, SqliteDatabase):
+            from watchword.server.storage.sqlite_schema import upgrade_sqlite  # noqa: PLC0415
+
+            return upgrade_sqlite(database, run_migrations)
         from watchword.server.storage.postgres_schema import upgrade_postgres  # noqa: PLC0415
 
-        return await upgrade_postgres(database, run_migrations)
-    from watchword.server.storage.sqlite_schema import upgrade_sqlite  # noqa: PLC0415
-
-    return await asyncio.to_thread(upgrade_sqlite, database, run_migrations)
+        return asyncio.run(upgrade_postgres(database, run_migrations))
 
 
 def run_migrations(connection: Any) -> list[str]:

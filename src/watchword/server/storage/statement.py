@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from sqlalchemy import Dialect, Executable, Table
 from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.compiler import SQLCompiler
 
 T = TypeVar("T")
 
@@ -76,9 +77,11 @@ class Compiler:
         core = statement.build(self.insert)
         if not isinstance(core, ClauseElement):
             raise TypeError("not a Core statement")
-        compiled = core.compile(dialect=self.dialect, compile_kwargs={"render_postcompile": True})
-        names: tuple[str, ...] = tuple(getattr(compiled, "positiontup", None) or ())
-        constants = {name: value for name, value in compiled.params.items() if value is not None}
+        compiled = core.compile(dialect=self.dialect)
+        if not isinstance(compiled, SQLCompiler):
+            raise TypeError("not a statement")
+        names = tuple(compiled.positiontup or ())
+        constants = {name: bound.value for name, bound in compiled.binds.items() if bound.value is not None}
         return Compiled(str(compiled), names, constants)
 
 

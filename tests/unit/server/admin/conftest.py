@@ -6,13 +6,14 @@ from itertools import count
 from typing import Any
 
 import pytest
-from tests.support.memory_storage import MemoryStorage
+from tests.support.memory_storage import MemoryDatabase, MemoryStorage
 
 from watchword.protocol.revocation_feed import Entry
 from watchword.server.adapters.local_signer import LocalSigner
 from watchword.server.adapters.sealing import Sealing
 from watchword.server.domain.lifetimes import Lifetimes
 from watchword.server.domain.secret_ring import parse_secrets
+from watchword.server.flows import key_ring
 from watchword.server.flows.directory import Directory
 from watchword.server.flows.log_tail import LogTail
 from watchword.server.flows.parts import Parts
@@ -72,23 +73,34 @@ def clock() -> ToldClock:
     return ToldClock()
 
 
-@pytest.fixture
-async def parts(clock: ToldClock) -> AsyncIterator[Parts]:
-    storage, entropy, telemetry = MemoryStorage(clock), CountingEntropy(), SilentTelemetry()
-    yield Parts(
+def parts_on(database: MemoryDatabase, clock: ToldClock, entropy: CountingEntropy) -> Parts:
+    """A node on ``database``."""
+    storage, telemetry = MemoryStorage(clock, database), SilentTelemetry()
+    signer = LocalSigner(Sealing(SECRETS, entropy))
+
+    async def keys_revoked() -> None:
+        await key_ring.ensure(storage, signer, now=clock.now())
+
+    return Parts(
         issuer="https://auth.example.com",
         storage=storage,
         clock=clock,
         entropy=entropy,
         passwords=QuickPasswords(),
-        signer=LocalSigner(Sealing(SECRETS, entropy)),
+        signer=signer,
         telemetry=telemetry,
         secrets=SECRETS,
         lifetimes=Lifetimes(),
         directory=Directory(storage),
-        log_tail=LogTail(storage, clock, telemetry),
+        log_tail=LogTail(storage, clock, telemetry, keys_revoked=keys_revoked),
     )
-    await storage.close()
+
+
+@pytest.fixture
+async def parts(clock: ToldClock) -> AsyncIterator[Parts]:
+    made = parts_on(MemoryDatabase(), clock, CountingEntropy())
+    yield made
+    await made.storage.close()
 
 
 async def log_of(parts: Parts) -> list[Entry]:

@@ -1,0 +1,118 @@
+"""Any ASGI application behind access tokens.
+
+For example::
+
+    app = WatchwordMiddleware(app, resource=AsyncResourceServer(issuer=..., audience=...), scope="reports:read")
+
+The verified token is in ``scope["watchword.token"]``.
+
+Implements: RFC 6750 §2.1, §3.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any, Final, TypeAlias
+
+from watchword.protocol.bearer import parse_bearer
+from watchword.protocol.rejection import TokenRejected
+from watchword.resource import AsyncResourceServer, KeysUnavailable, VerifiedToken
+from watchword.resource.refusal import Refusal, render_refusal
+from watchword.resource.verifier import parse_demand
+
+_LOG: Final = logging.getLogger("watchword.resource")
+TOKEN_KEY: Final = "watchword.token"
+
+AsgiScope: TypeAlias = MutableMapping[str, Any]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
+Send: TypeAlias = Callable[[Message], Awaitable[None]]
+AsgiApp: TypeAlias = Callable[[AsgiScope, Receive, Send], Awaitable[None]]
+
+
+def token_of(scope: Mapping[str, Any]) -> VerifiedToken:
+    """The verified token of a request that came through.
+
+    Args:
+        scope: the ASGI scope.
+
+    Raises:
+        LookupError: the request was not judged here.
+    """
+    token: VerifiedToken = scope[TOKEN_KEY]
+    return token
+
+
+async def judge(
+    resource: AsyncResourceServer, headers: Iterable[tuple[bytes, bytes]], demanded: str | Iterable[str]
+) -> VerifiedToken | Refusal:
+    """The verified token of a request, or the answer to it. Why it was refused goes to the log, not to the caller.
+
+    Args:
+        resource: judges.
+        headers: of the request, names in lower case.
+        demanded: the scope that the token must have.
+    """
+    try:
+        token = parse_bearer([value.decode("latin-1") for name, value in headers if name == b"authorization"])
+        return await resource.verify(token, scope=demanded)
+    except (TokenRejected, KeysUnavailable) as error:
+        _LOG.info("refused: %s", error)
+        return render_refusal(error)
+
+
+class WatchwordMiddleware:
+    """Lets requests and websockets pass that carry a good access token.
+
+    Args:
+        app: what is protected.
+        resource: judges the tokens.
+        scope: what every token must allow; a space-separated string or several strings.
+        paths: other demands by the beginning of the path, by whole segments; the longest match counts.
+        public: exact paths that need no token, such as ``/healthz``.
+    """
+
+    def __init__(
+        self,
+        app: AsgiApp,
+        *,
+        resource: AsyncResourceServer,
+        scope: str | Iterable[str] = "",
+        paths: Mapping[str, str] | None = None,
+        public: Iterable[str] = (),
+    ) -> None:
+        self._app = app
+        self._resource = resource
+        self._demands = {"": str(parse_demand(scope))}
+        for path, demanded in (paths or {}).items():
+            self._demands[path.rstrip("/")] = str(parse_demand(demanded))
+        self._public = frozenset([public] if isinstance(public, str) else public)
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Judge, then hand on or answer."""
+        if scope["type"] not in ("http", "websocket") or scope["path"] in self._public:
+            await self._app(scope, receive, send)
+            return
+        found = await judge(self._resource, scope["headers"], self._demanded(scope["path"]))
+        if isinstance(found, Refusal):
+            await _answer(found, scope, receive, send)
+            return
+        await self._app({**scope, TOKEN_KEY: found}, receive, send)
+
+    def _demanded(self, path: str) -> str:
+        while path not in self._demands:
+            path = path.rpartition("/")[0]
+        return self._demands[path]
+
+
+async def _answer(refusal: Refusal, scope: AsgiScope, receive: Receive, send: Send) -> None:
+    kind = "http.response"
+    if scope["type"] == "websocket":
+        await receive()
+        if "websocket.http.response" not in scope.get("extensions", {}):
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        kind = "websocket.http.response"
+    headers = {"Content-Type": "application/json", "Content-Length": str(len(refusal.body)), **refusal.headers}
+    raw = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
+    await send({"type": f"{kind}.start", "status": refusal.status, "headers": raw})
+    await send({"type": f"{kind}.body", "body": refusal.body})

@@ -1,0 +1,144 @@
+"""A real ``watchword serve`` in a process of its own, and the commands beside it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import httpx2
+
+WATCHWORD = str(Path(sys.executable).with_name("watchword"))
+PASSWORD = "correct horse battery staple"
+
+
+def free_port() -> int:
+    """A port of loopback that nobody has at the moment."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def wait_until(condition: Any, *, seconds: float = 10, what: str = "the condition") -> Any:
+    """Poll ``condition`` until it is true; its value. The one place where tests of processes wait."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} did not come true within {seconds} s")
+        time.sleep(0.01)
+
+
+class RunningServer:
+    """A server's process. ``issuer`` is where it answers.
+
+    Args:
+        folder: data and log live here.
+        database_url: SQLite in ``folder`` when left out.
+        environment: further WATCHWORD_ variables.
+    """
+
+    def __init__(
+        self, folder: Path, *, database_url: str | None = None, port: int | None = None, **environment: str
+    ) -> None:
+        self.folder = folder
+        self.port = port or free_port()
+        self.issuer = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "serve.log"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("WATCHWORD_")}
+        self.environment = {
+            **clean,
+            "WATCHWORD_DATA_DIR": str(folder / "data"),
+            "WATCHWORD_ISSUER": self.issuer,
+            **({"WATCHWORD_DATABASE_URL": database_url} if database_url else {}),
+            **environment,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self, *arguments: str) -> Self:
+        """Start it and wait until it is ready."""
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [WATCHWORD, "serve", *arguments], env=self.environment, cwd=self.folder, stdout=log, stderr=log
+            )
+        wait_until(self._ready, seconds=20, what=f"the server at {self.issuer}")
+        return self
+
+    def _ready(self) -> bool:
+        assert self.process is not None
+        if self.process.poll() is not None:
+            raise AssertionError(f"the server ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
+        try:
+            return httpx2.get(f"{self.issuer}/readyz", timeout=2, trust_env=False).status_code == 200
+        except httpx2.TransportError:
+            return False
+
+    def stop(self) -> int:
+        """SIGTERM, and its exit status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(15)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def command(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run a command on the server's database; what it printed.
+
+        Raises:
+            AssertionError: it did not exit with 0.
+        """
+        done = subprocess.run(
+            [WATCHWORD, *arguments],
+            env=self.environment,
+            cwd=self.folder,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, f"{arguments}: {done.stderr}"
+        return done.stdout
+
+    def records(self, *arguments: str, stdin: str | None = None) -> Any:
+        """As ``command``, with ``--json``, parsed."""
+        return json.loads(self.command(*arguments, "--json", stdin=stdin))
+
+    def with_people(self) -> Self:
+        """The usual cast: an API, a public and a confidential client, a resource server's client, a user."""
+        api, scopes = "https://orders.example", ["--scope", "orders.read", "--scope", "orders.write"]
+        self.command("apis", "create", api, *scopes)
+        self.command("clients", "create", "web", "--first-party", "--api", api, *scopes, "--scope", "openid")
+        self.command("users", "create", "ada", "--password-stdin", stdin=PASSWORD)
+        return self
+
+    def http(self, **options: Any) -> httpx2.Client:
+        """A client for this server, unaffected by the environment's proxies."""
+        return httpx2.Client(base_url=self.issuer, timeout=10, trust_env=False, **options)
+
+
+@contextmanager
+def running(folder: Path, **options: Any) -> Iterator[RunningServer]:
+    """A started server with the usual cast; stopped at the end."""
+    folder.mkdir(parents=True, exist_ok=True)
+    server = RunningServer(folder, **options)
+    server.start()
+    try:
+        yield server.with_people()
+    finally:
+        if server.process is not None and server.process.poll() is None:
+            server.stop()

@@ -1,0 +1,120 @@
+"""Guessers are slowed, owners are not locked out."""
+
+import pytest
+from tests.support.rfc import standard
+from tests.unit.server.domain.build import DAY, NOW
+
+from watchword.server.domain.throttle import (
+    ACCOUNT_FROM_NETWORK,
+    ACCOUNT_FROM_STRANGERS,
+    KNOWN_NETWORK,
+    NETWORK,
+    SIGN_UPS,
+    Bucket,
+    Limit,
+    after_failure,
+    after_success,
+    wait,
+    without_one,
+)
+
+LIMITS = [ACCOUNT_FROM_NETWORK, NETWORK, ACCOUNT_FROM_STRANGERS, SIGN_UPS]
+
+
+def fail(bucket: Bucket | None, limit: Limit, times: int, now: float = NOW) -> Bucket:
+    for _ in range(times):
+        bucket = after_failure(bucket, b"k", limit, now=now)
+    assert bucket is not None
+    return bucket
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_the_first_failures_cost_nothing_and_each_later_one_twice_the_last(limit: Limit) -> None:
+    bucket = fail(None, limit, limit.free)
+    assert wait(bucket, now=NOW) == 0
+    for power in range(3):
+        bucket = fail(bucket, limit, 1)
+        assert wait(bucket, now=NOW) == limit.first * 2**power
+    assert wait(bucket, now=NOW + limit.first * 4) == 0
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_wait_has_a_bound_and_no_number_of_failures_breaks_it(limit: Limit) -> None:
+    longest = limit.most if limit.stop is None else limit.memory
+    assert wait(fail(None, limit, 1500), now=NOW) == longest
+
+
+def test_no_bucket_and_a_forgotten_bucket_mean_no_wait() -> None:
+    assert wait(None, now=NOW) == 0
+    assert wait(Bucket(key=b"k", failures=9, blocked_until=NOW + 9, until=NOW), now=NOW) == 0
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_count_is_kept_beyond_the_end_of_its_wait(limit: Limit) -> None:
+    """Whoever waits as told must not find the count at nothing again."""
+    bucket = fail(None, limit, limit.free + 30)
+    over = bucket.blocked_until
+    assert wait(bucket, now=over) == 0
+    assert after_failure(bucket, b"k", limit, now=over + limit.memory - 1).failures == limit.free + 31
+    assert after_failure(bucket, b"k", limit, now=over + limit.memory).failures == 1
+
+
+def guesses(limit: Limit, days: int, *, known: bool = False) -> int:
+    """How often somebody who tries at every allowed moment gets to guess."""
+    bucket = Bucket(key=b"k", known=known, until=NOW + KNOWN_NETWORK) if known else None
+    now, count = NOW, 0
+    while now < NOW + days * DAY:
+        bucket = after_failure(bucket, b"k", limit, now=now)
+        count += 1
+        now += wait(bucket, now=now)
+    return count
+
+
+@standard("NIST SP 800-63B-4", "3.2.2")
+def test_strangers_together_guess_at_an_account_at_most_a_hundred_times_running() -> None:
+    assert guesses(ACCOUNT_FROM_STRANGERS, 3) < 50
+    assert guesses(ACCOUNT_FROM_STRANGERS, 365) <= 4 * 100
+    stopped = fail(None, ACCOUNT_FROM_STRANGERS, 100)
+    assert wait(stopped, now=NOW) == 30 * DAY
+
+
+def test_a_guesser_in_the_owners_own_network_gets_a_hundred_tries_a_day() -> None:
+    assert guesses(ACCOUNT_FROM_NETWORK, 1, known=True) <= 110
+    assert guesses(ACCOUNT_FROM_NETWORK, 1) <= 110
+
+
+def test_an_attacker_elsewhere_does_not_lock_out_the_owner() -> None:
+    """What counts for the owner's network, where he signed in before, is a bucket that no stranger reaches."""
+    attacked = fail(None, ACCOUNT_FROM_STRANGERS, 5000)
+    home = after_success(None, b"home", now=NOW)
+    assert wait(attacked, now=NOW) > 0
+    assert home is not None
+    assert home.known
+    assert wait(home, now=NOW + 1) == 0
+    slip = after_failure(home, b"home", ACCOUNT_FROM_NETWORK, now=NOW + 1)
+    assert (slip.known, wait(slip, now=NOW + 1)) == (True, 0)
+
+
+def test_a_network_stays_known_for_ninety_days_whatever_is_mistyped() -> None:
+    home = after_success(None, b"k", now=NOW)
+    assert home is not None
+    mistyped = fail(home, ACCOUNT_FROM_NETWORK, 8, now=NOW + 60)
+    assert mistyped.known
+    assert mistyped.until >= NOW + 60 + KNOWN_NETWORK
+    assert after_failure(home, b"k", ACCOUNT_FROM_NETWORK, now=NOW + KNOWN_NETWORK).known is False
+
+
+def test_a_success_clears_the_count_and_is_written_again_only_when_needed() -> None:
+    again = after_success(fail(None, ACCOUNT_FROM_NETWORK, 9), b"k", now=NOW)
+    assert again == Bucket(key=b"k", known=True, until=NOW + KNOWN_NETWORK)
+    assert after_success(again, b"k", now=NOW + KNOWN_NETWORK / 3) is None
+    assert after_success(again, b"k", now=NOW + KNOWN_NETWORK / 2) is not None
+
+
+def test_a_try_that_turned_out_right_is_taken_back_and_blocks_nobody() -> None:
+    for failures in (1, 30, 31):
+        counted = fail(None, ACCOUNT_FROM_STRANGERS, failures)
+        back = without_one(counted, ACCOUNT_FROM_STRANGERS)
+        assert back.failures == failures - 1
+        assert wait(back, now=NOW) == 0
+    assert without_one(Bucket(key=b"k"), ACCOUNT_FROM_STRANGERS).failures == 0
