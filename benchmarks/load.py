@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 import msgspec
 import uvloop
@@ -102,8 +102,7 @@ class _Connection(asyncio.Protocol):
         self.done = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def connection_lost(self, _: Exception | None) -> None:
         self._ended("the server closed a connection")
@@ -160,7 +159,7 @@ def _requests(plan: Plan) -> Sequence[Callable[[bytes], bytes]]:
 
 
 async def _generate() -> None:
-    lines = asyncio.StreamReader()
+    lines = asyncio.StreamReader(limit=2**26)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     plan = msgspec.json.decode(await lines.readline(), type=Plan)

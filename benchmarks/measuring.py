@@ -6,8 +6,7 @@ are taken in turns, and the ratio of each pair counts.
 
 import json
 import statistics
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Final
@@ -102,10 +101,3 @@ def as_json(findings: Sequence[Finding]) -> str:
 
 def _rounded(value: float) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"
-
-
-def told(measure: Callable[[], Sequence[Finding]], title: str) -> list[Finding]:
-    """Measure, say on stderr what is going on, and return the findings."""
-    sys.stderr.write(f"measuring {title} ...\n")
-    sys.stderr.flush()
-    return list(measure())

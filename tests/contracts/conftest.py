@@ -6,10 +6,10 @@ from pathlib import Path
 
 import anyio
 import pytest
-
 from tests.support.builders import NOW
 from tests.support.memory_storage import MemoryDatabase, MemoryStorage
 from tests.support.postgres import PostgresServer, running_postgres
+
 from watchword.server.ports.storage import Storage
 from watchword.server.storage.database_url import Database, PostgresDatabase, SqliteDatabase
 from watchword.server.storage.opening import open_storage

@@ -1,116 +1,131 @@
-"""The server's edge inside the test's process: real flows, rules and storage, a clock that obeys, cheap passwords."""
+"""The server's edge inside the test's process: real flows, rules and storage, a clock that obeys, cheap passwords.
+
+A door is one node, or several that answer in turn, or one that is restarted before every request: a test knocks at all
+of them alike.
+"""
 
 import asyncio
-import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 import httpx2
+from starlette.types import Receive, Scope, Send
+from tests.support.cast import PASSWORD
+from tests.support.databases import SECRETS
+from tests.support.fake_ports import CheapPasswords, HeardTelemetry, TestClock
+from tests.support.troubled_storage import Trouble, TroubledStorage
 
-from watchword.protocol.scope import Scope
+from watchword.protocol import access_token
+from watchword.protocol.access_token import AccessToken
 from watchword.server.adapters.local_signer import LocalSigner
 from watchword.server.adapters.sealing import Sealing
 from watchword.server.adapters.system_entropy import SystemEntropy
-from watchword.server.domain.api import Api
-from watchword.server.domain.client import Client
-from watchword.server.domain.identifiers import random_id, username_key
+from watchword.server.domain.audit import AuditRecord
 from watchword.server.domain.lifetimes import Lifetimes
-from watchword.server.domain.secret_ring import SecretRing, parse_secrets
-from watchword.server.domain.user import User
 from watchword.server.flows import key_ring
 from watchword.server.flows.directory import Directory
 from watchword.server.flows.log_tail import LogTail
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.revocation_feed import RevocationFeed
+from watchword.server.ports.clock import Clock
+from watchword.server.ports.passwords import Passwords
 from watchword.server.ports.storage import Storage
+from watchword.server.ports.telemetry import Telemetry
+from watchword.server.storage.database_url import Database
+from watchword.server.storage.opening import open_storage
 from watchword.server.web.context import Web
 from watchword.server.web.edge import Edge
 from watchword.server.web.network import Network
 from watchword.server.web.routes import ROUTES
 
-ISSUER = "http://localhost:8000"
-ORDERS = "https://orders.example"
-INVENTORY = "https://inventory.example"
-PASSWORD = "correct horse battery staple"
-SECRET = "not-a-real-secret-but-long-enough-0123456789"
-CLIENT_SECRET = "a-client-secret-of-the-tests-0123456789abcdef"
-HOME = ("203.0.113.5", 40000)
-ELSEWHERE = ("198.51.100.7", 40000)
-START = 1_800_000_000.0
+ISSUER: Final = "http://localhost:8000"
+PUBLIC_ISSUER: Final = "https://auth.example"
+HOME: Final = ("203.0.113.5", 40000)
+ELSEWHERE: Final = ("198.51.100.7", 40000)
+FAR_AWAY: Final = ("192.0.2.9", 40000)
+
+OpenStorage: TypeAlias = Callable[[Clock], Awaitable[Storage]]
 
 
-class TestClock:
-    """Tells the time that the test set."""
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a node is set up. ``trusted`` is as in settings: None when nothing was said."""
 
-    __test__ = False
-
-    def __init__(self, now: float = START) -> None:
-        self.time = now
-
-    def now(self) -> float:
-        return self.time
-
-    def advance(self, seconds: float) -> None:
-        self.time += seconds
+    issuer: str = ISSUER
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    sign_up_open: bool = False
+    trusted: Sequence[str] | None = None
+    nodes: int = 1
+    restarting: bool = False
 
 
-@dataclass(frozen=True)
-class CheapVerdict:
-    right: bool
-    outdated: bool = False
-
-
-class CheapPasswords:
-    """The port without the work; it counts how often it was asked."""
-
-    def __init__(self) -> None:
-        self.verified = 0
-
-    async def hash(self, password: str) -> str:
-        return hashlib.sha256(password.encode()).hexdigest()
-
-    async def verify(self, password: str, hashed: str | None) -> CheapVerdict:
-        self.verified += 1
-        return CheapVerdict(right=hashed == hashlib.sha256(password.encode()).hexdigest())
-
-    def score(self, password: str, *, context: tuple[str, ...]) -> int:
-        return 0 if len(set(password)) < 5 else 4
-
-
-class HeardTelemetry:
-    """Keeps what was said."""
-
-    def __init__(self) -> None:
-        self.said: list[tuple[str, dict[str, Any]]] = []
-
-    def note(self, slug: str, **fields: Any) -> None:
-        self.said.append((slug, fields))
-
-    tell = warn = note
-
-    def slugs(self) -> list[str]:
-        return [slug for slug, _ in self.said]
-
-
-@dataclass(kw_only=True)
-class Door:
-    """A node and the means to knock at it."""
+@dataclass(frozen=True, kw_only=True)
+class Node:
+    """One node."""
 
     parts: Parts
     edge: Edge
-    clock: TestClock
-    passwords: CheapPasswords
-    telemetry: HeardTelemetry
-    clients: list[httpx2.AsyncClient] = field(default_factory=list)
+    feed: RevocationFeed
 
-    def caller(self, address: tuple[str, int] = HOME, *, agent: str = "app/1.0") -> httpx2.AsyncClient:
-        """An HTTP client at that address; raises nothing by itself."""
-        transport = httpx2.ASGITransport(app=self.edge, client=address)
-        made = httpx2.AsyncClient(transport=transport, base_url=self.parts.issuer, headers={"user-agent": agent})
-        self.clients.append(made)
-        return made
+
+class Door:
+    """Nodes over one database, and the means to knock at them. Each request goes to the next node in turn."""
+
+    def __init__(self, open_one: OpenStorage, plan: Plan) -> None:
+        self.plan = plan
+        self.clock = TestClock()
+        self.passwords: Passwords = CheapPasswords()
+        self.heard = HeardTelemetry()
+        self.telemetry: Telemetry = self.heard
+        self.trouble = Trouble()
+        self.nodes: list[Node] = []
+        self._open_one = open_one
+        self._callers: list[httpx2.AsyncClient] = []
+        self._turn = 0
+
+    async def open(self) -> None:
+        """Start the nodes."""
+        self.nodes = [await self._start_node() for _ in range(self.plan.nodes)]
+
+    async def close(self) -> None:
+        """Stop the nodes and hang up."""
+        await asyncio.gather(*(http.aclose() for http in self._callers))
+        await asyncio.gather(*(node.parts.storage.close() for node in self.nodes))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.plan.restarting:
+            await self.restart()
+        node = self.nodes[self._turn % len(self.nodes)]
+        self._turn += 1
+        await node.edge(scope, receive, send)
+
+    async def restart(self) -> None:
+        """Close all nodes and start them again: nothing in memory is kept."""
+        await asyncio.gather(*(node.parts.storage.close() for node in self.nodes))
+        await self.open()
+
+    @property
+    def parts(self) -> Parts:
+        """The first node's parts, for an operator's acts."""
+        return self.nodes[0].parts
+
+    @property
+    def cheap(self) -> CheapPasswords:
+        """The passwords, as the fake that they are."""
+        assert isinstance(self.passwords, CheapPasswords)
+        return self.passwords
+
+    def caller(self, address: tuple[str, int] = HOME, *, agent: str = "app/1.0", **headers: str) -> httpx2.AsyncClient:
+        """An HTTP client at that address."""
+        transport = httpx2.ASGITransport(app=self, client=address)
+        http = httpx2.AsyncClient(
+            transport=transport, base_url=self.plan.issuer, headers={"user-agent": agent, **headers}
+        )
+        self._callers.append(http)
+        return http
 
     async def sign_in(
         self, http: httpx2.AsyncClient, *, client_id: str = "web", username: str = "ada", **fields: Any
@@ -136,152 +151,68 @@ class Door:
         tokens: dict[str, Any] = answer.json()
         return tokens
 
-    def restart(self) -> "Door":
-        """Another node on the same storage, as after a restart: nothing in memory is kept."""
-        return assemble(
-            self.parts.storage,
-            clock=self.clock,
-            secrets=self.parts.secrets,
-            issuer=self.parts.issuer,
-            lifetimes=self.parts.lifetimes,
-            sign_up_open=self.parts.sign_up_open,
-            signer=self.parts.signer,
+    def read(self, token: str) -> AccessToken:
+        """The access token, verified."""
+        return access_token.verify(
+            token,
+            self.parts.signer.find,
+            issuer=self.plan.issuer,
+            audiences=access_token.ANY_AUDIENCE,
+            now=self.clock.now(),
+            leeway=0,
         )
 
+    async def audit(self) -> list[AuditRecord]:
+        """What the audit holds, newest first."""
+        async with self.parts.storage.read() as reading:
+            return await reading.audit(limit=1000)
 
-def assemble(
-    storage: Storage,
-    *,
-    clock: TestClock,
-    secrets: SecretRing,
-    issuer: str,
-    lifetimes: Lifetimes,
-    sign_up_open: bool,
-    signer: Any,
-    trusted: Any = None,
-) -> Door:
-    """A node over ``storage``."""
-    telemetry, passwords = HeardTelemetry(), CheapPasswords()
+    async def kinds(self) -> list[str]:
+        """The kinds of the audit's events, newest first, without those of the key ring's making."""
+        return [record.kind for record in await self.audit() if record.kind != "key.state"]
 
-    async def reload() -> None:
-        await key_ring.ensure(storage, signer, now=clock.now())
+    async def _start_node(self) -> Node:
+        plan, clock = self.plan, self.clock
+        storage = TroubledStorage(await self._open_one(clock), self.trouble)
+        signer = LocalSigner(Sealing(SECRETS, SystemEntropy()))
 
-    parts = Parts(
-        issuer=issuer,
-        storage=storage,
-        clock=clock,
-        entropy=SystemEntropy(),
-        passwords=passwords,
-        signer=signer,
-        telemetry=telemetry,
-        secrets=secrets,
-        lifetimes=lifetimes,
-        directory=Directory(storage),
-        log_tail=LogTail(storage, clock, telemetry, keys_revoked=reload),
-        sign_up_open=sign_up_open,
-    )
-    network = Network(issuer=issuer, trusted=trusted, secrets=secrets, telemetry=telemetry)
-    web = Web(parts=parts, feed=RevocationFeed(parts), network=network)
-    edge = Edge(web, ROUTES, prefix="", own_origin=issuer)
-    return Door(parts=parts, edge=edge, clock=clock, passwords=passwords, telemetry=telemetry)
+        async def reload() -> None:
+            await key_ring.ensure(storage, signer, now=clock.now())
 
-
-@asynccontextmanager
-async def open_door(
-    storage: Storage,
-    *,
-    issuer: str = ISSUER,
-    lifetimes: Lifetimes | None = None,
-    sign_up_open: bool = False,
-    trusted: Any = None,
-    clock: TestClock | None = None,
-) -> AsyncIterator[Door]:
-    """A node over ``storage`` with the usual cast (see ``cast``)."""
-    clock = clock or TestClock()
-    secrets = parse_secrets(SECRET)
-    signer = LocalSigner(Sealing(secrets, SystemEntropy()))
-    await cast(storage, clock)
-    await key_ring.ensure(storage, signer, now=clock.now())
-    door = assemble(
-        storage,
-        clock=clock,
-        secrets=secrets,
-        issuer=issuer,
-        lifetimes=lifetimes or Lifetimes(),
-        sign_up_open=sign_up_open,
-        signer=signer,
-        trusted=trusted,
-    )
-    try:
-        yield door
-    finally:
-        await asyncio.gather(*(http.aclose() for http in door.clients))
-
-
-async def cast(storage: Storage, clock: TestClock) -> None:
-    """Two APIs; ``web`` (public), ``backend`` (confidential), ``strict``, ``machine``, ``orders``; ada and bob.
-
-    ``orders.admin`` is guarded by the role ``admin``, which bob has.
-    """
-    now = clock.now()
-    both = frozenset({"authorization_code", "refresh_token"})
-    hashed = hashlib.sha256(CLIENT_SECRET.encode()).digest()
-    scope = Scope.parse("openid profile email orders.read orders.write orders.admin")
-
-    def public(client_id: str, **changes: Any) -> Client:
-        return Client(
-            client_id=client_id,
-            type="public",
-            auth_method="none",
-            created_at=now,
-            grant_types=both,  # type: ignore[arg-type]
-            scope=changes.pop("scope", scope),
-            apis=changes.pop("apis", (ORDERS,)),
-            first_party=True,
-            **changes,
+        async with storage.inner.read() as reading:
+            signer.load(await reading.keys())
+        parts = Parts(
+            issuer=plan.issuer,
+            storage=storage,
+            clock=clock,
+            entropy=SystemEntropy(),
+            passwords=self.passwords,
+            signer=signer,
+            telemetry=self.telemetry,
+            secrets=SECRETS,
+            lifetimes=plan.lifetimes,
+            directory=Directory(storage),
+            log_tail=LogTail(storage, clock, self.telemetry, keys_revoked=reload),
+            sign_up_open=plan.sign_up_open,
         )
-
-    def confidential(client_id: str, **changes: Any) -> Client:
-        return Client(
-            client_id=client_id,
-            type="confidential",
-            auth_method=changes.pop("auth_method", "client_secret_basic"),
-            secret_hash=hashed,
-            created_at=now,
-            apis=changes.pop("apis", (ORDERS,)),
-            **changes,
+        feed = RevocationFeed(parts)
+        network = Network(
+            issuer=plan.issuer, trusted=_networks(plan.trusted), secrets=SECRETS, telemetry=self.telemetry
         )
-
-    clients = [
-        public("web", origins=("https://app.example",)),
-        public("other"),
-        public("strict", reuse="strict"),
-        public("both-apis", apis=(ORDERS, INVENTORY), scope=Scope(scope | {"inventory.read"})),
-        confidential("backend", grant_types=both, scope=scope, first_party=True),
-        confidential("machine", grant_types=frozenset({"client_credentials"}), scope=Scope.parse("orders.read")),
-        confidential("poster", auth_method="client_secret_post", grant_types=frozenset({"client_credentials"})),
-        confidential("orders", serves=ORDERS, apis=()),
-        confidential("inventory", serves=INVENTORY, apis=()),
-    ]
-    async with storage.write() as tx:
-        await tx.raise_longest_access_token(900)
-        await tx.add_api(Api(audience=ORDERS, scope=Scope.parse("orders.read orders.write orders.admin")))
-        await tx.add_api(Api(audience=INVENTORY, scope=Scope.parse("inventory.read"), alg="RS256"))
-        await tx.add_role("admin", ["orders.admin"])
-        for client in clients:
-            await tx.add_client(client)
-        for name, roles in (("ada", frozenset[str]()), ("bob", frozenset({"admin"}))):
-            await tx.add_user(user_named(name, now=now, roles=roles))
+        prefix = urlsplit(plan.issuer).path
+        own_origin = plan.issuer.removesuffix(prefix)
+        edge = Edge(Web(parts=parts, feed=feed, network=network), ROUTES, prefix=prefix, own_origin=own_origin)
+        return Node(parts=parts, edge=edge, feed=feed)
 
 
-def user_named(name: str, *, now: float, roles: frozenset[str] = frozenset()) -> User:
-    """A user whose password is the tests'."""
-    return User(
-        sub=random_id(hashlib.sha256(name.encode()).digest()[:16]),
-        username=name,
-        username_key=username_key(name),
-        created_at=now,
-        password_hash=hashlib.sha256(PASSWORD.encode()).hexdigest(),
-        email=f"{name}@example.org",
-        roles=roles,
-    )
+def opener_of(database: Database) -> OpenStorage:
+    """Opens storages on ``database``."""
+
+    async def open_one(clock: Clock) -> Storage:
+        return await open_storage(database, clock=clock)
+
+    return open_one
+
+
+def _networks(trusted: Sequence[str] | None) -> list[IPv4Network | IPv6Network] | None:
+    return None if trusted is None else [ip_network(text) for text in trusted]

@@ -1,4 +1,4 @@
-"""A tiny issuer over real HTTP on loopback, for tests of those who read it. Its answers can be made wrong in every way."""
+"""A tiny issuer over real HTTP on loopback, for tests of those who read it. Its answers can be made wrong."""
 
 import json
 import threading
@@ -78,7 +78,7 @@ class _Server(ThreadingHTTPServer):
 class _Requests(BaseHTTPRequestHandler):
     server: _Server
 
-    def log_message(self, *args: object) -> None:  # noqa: D102
+    def log_message(self, *args: object) -> None:
         return
 
     def do_GET(self) -> None:

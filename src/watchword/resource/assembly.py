@@ -9,6 +9,7 @@ from pathlib import Path
 
 from watchword.resource.background import Attendant, Background
 from watchword.resource.issuer_door import IssuerDoor
+from watchword.resource.memory import Memory
 from watchword.resource.policy import DEFAULT_POLICY, RevocationPolicy
 from watchword.resource.snapshot import SnapshotFile
 from watchword.resource.upkeep import Upkeep
@@ -83,7 +84,8 @@ class Assembled:
 
         def make() -> Upkeep:
             door = _open_door(issuer, client_id=client_id, client_secret=client_secret)
-            return Upkeep(verifier, door, clock=clock, chance=random.random, snapshot=kept)
+            memory = None if kept is None else Memory(verifier, kept, clock=clock)
+            return Upkeep(verifier, door, clock=clock, chance=random.random, memory=memory)
 
         self._attendant: Attendant = Background(verifier, make)
         # Also when it is forgotten without close(), and at exit.

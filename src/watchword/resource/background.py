@@ -76,10 +76,10 @@ class Background:
         with self._lock:
             self._closed = True
             job, self._job = self._job, None
-        self._verifier.started = False
-        self._verifier.settle()
         if job is not None:
             job.stop()
+        self._verifier.started = False
+        self._verifier.settle()
 
     def after_fork(self) -> None:
         """Forget the thread, which exists in the parent alone."""

@@ -48,7 +48,7 @@ class KeyCache:
         """The key of exactly that id."""
         return self._keys.get(kid)
 
-    def keys(self) -> list[VerificationKey]:
+    def listed(self) -> list[VerificationKey]:
         """All keys."""
         return list(self._keys.values())
 

@@ -6,20 +6,17 @@ stays, and ages in the open.
 
 import asyncio
 import logging
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-import msgspec
-
-from watchword.protocol import jwk_set, revocation_feed
+from watchword.protocol import revocation_feed
 from watchword.protocol.metadata import Metadata
 from watchword.protocol.rejection import TokenRejected
 from watchword.protocol.revocation_feed import SILENCE_SECONDS
 from watchword.resource.issuer_door import IssuerDoor, IssuerTrouble
-from watchword.resource.revocation_view import Taken, ViewRecord
-from watchword.resource.snapshot import Snapshot, SnapshotFile
+from watchword.resource.memory import Memory
+from watchword.resource.revocation_view import Taken
 from watchword.resource.verifier import Need, Verifier
 
 _LOG: Final = logging.getLogger("watchword.resource")
@@ -34,14 +31,12 @@ class Pace:
         silence: without a good batch, after which the feed counts as cut.
         again: before the first new try at the feed; doubled each time.
         again_most: the longest such pause.
-        save: between two snapshots when only the time moved on.
     """
 
     start: float = 5
     silence: float = SILENCE_SECONDS
     again: float = 0.25
     again_most: float = 10
-    save: float = 30
 
 
 class Upkeep:
@@ -52,7 +47,7 @@ class Upkeep:
         door: how to reach the issuer.
         clock: seconds since the epoch.
         chance: a number from 0 up to 1, for spreading retries of many services.
-        snapshot: where to keep the knowledge; None keeps it in memory only.
+        memory: keeps the knowledge on disk; None keeps it only as long as the process lives.
         pace: how patient to be.
     """
 
@@ -63,21 +58,19 @@ class Upkeep:
         *,
         clock: Callable[[], float],
         chance: Callable[[], float],
-        snapshot: SnapshotFile | None = None,
+        memory: Memory | None = None,
         pace: Pace | None = None,
     ) -> None:
         self._verifier = verifier
         self._door = door
         self._clock = clock
         self._chance = chance
-        self._snapshot = snapshot
+        self._memory = memory
         self._pace = pace or Pace()
         self._metadata: Metadata | None = None
         self._begun = asyncio.Event()
         self._fetching: asyncio.Task[None] | None = None
         self._discover_again = True
-        self._unsaved = False
-        self._save_after = -math.inf
         self._troubles: set[str] = set()
 
     async def run(self) -> None:
@@ -107,7 +100,8 @@ class Upkeep:
         return need
 
     async def _start(self) -> None:
-        self._load()
+        if self._memory is not None:
+            self._metadata = self._memory.load() or self._metadata
         # With yesterday's knowledge at hand a silent issuer is not waited for as long.
         patience = self._pace.start / (2 if len(self._verifier.keys) else 1)
         try:
@@ -202,6 +196,8 @@ class Upkeep:
             self._verifier.misconfigured = None
         self._verifier.settle()
         self._metadata = found
+        if self._memory is not None:
+            self._memory.metadata = found
         return found
 
     # Feed
@@ -275,8 +271,8 @@ class Upkeep:
         except TokenRejected as rejected:
             raise IssuerTrouble(f"a batch of the feed is refused ({rejected})") from None
         verifier.settle()
-        self._unsaved = self._unsaved or bool(batch.entries)
-        self._save_if_due()
+        if self._memory is not None:
+            self._memory.save_if_due(news=bool(batch.entries))
         return taken
 
     async def _introspect(self, token: str) -> None:
@@ -292,53 +288,9 @@ class Upkeep:
         if not active:
             raise TokenRejected("token.inactive")
 
-    # Snapshot
-
-    def _load(self) -> None:
-        kept = self._snapshot.load() if self._snapshot is not None else None
-        if kept is None:
-            return
-        now = self._clock()
-        self._metadata = kept.metadata
-        self._verifier.keys.restore(kept.key_set(), fetched_at=kept.keys_fetched_at, now=now)
-        self._verifier.view.restore(kept.view, now=now)
-
-    def _save_if_due(self) -> None:
-        waited = asyncio.get_running_loop().time() - self._save_after
-        if waited >= (0 if self._unsaved else self._pace.save):
-            self._save()
-
     def _save(self) -> None:
-        keys = self._verifier.keys
-        if self._snapshot is None or keys.fetched_at is None:
-            return
-        began = asyncio.get_running_loop().time()
-        record = self._joined(self._snapshot.load())
-        self._snapshot.save(
-            Snapshot(
-                issuer=self._verifier.issuer,
-                metadata=self._metadata,
-                keys=jwk_set.render(keys.keys()).decode("utf-8"),
-                keys_fetched_at=keys.fetched_at,
-                view=record,
-            )
-        )
-        self._unsaved = False
-        ended = asyncio.get_running_loop().time()
-        # A large snapshot may take a twentieth of this thread's time at most.
-        self._save_after = ended + max(1, 20 * (ended - began))
-
-    def _joined(self, kept: Snapshot | None) -> ViewRecord:
-        # Another process may share the file and know more: what is on disk is never unseen either.
-        view = self._verifier.view
-        if kept is None:
-            return view.record()
-        for entry in kept.view.entries:
-            view.revoked.add(entry)
-        own = view.record()
-        if (kept.view.vouched_at or 0) > (own.vouched_at or 0):
-            return msgspec.structs.replace(kept.view, entries=own.entries)
-        return own
+        if self._memory is not None:
+            self._memory.save()
 
     # Words for the log, when something changes and not each time
 

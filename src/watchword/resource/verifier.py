@@ -12,8 +12,6 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-import msgspec
-
 from watchword.protocol import access_token
 from watchword.protocol.access_token import MAX_LEEWAY, AccessToken
 from watchword.protocol.jws import VerificationKey
@@ -39,33 +37,66 @@ class Pause(Exception):
         self.need: Need = need
 
 
-class VerifiedToken(msgspec.Struct, frozen=True, kw_only=True):
-    """An access token that is good now.
+class VerifiedToken:
+    """An access token that is good now. Issuer and subject together name the user; nothing else does."""
 
-    Attributes:
-        issuer, subject: together they name the user, or the client where no user is behind the token.
-        client_id: the client that the token was given to.
-        scope: what it allows, as a set of text.
-        audience: all resources that it is meant for; ours is among them.
-        issued_at, expires_at: seconds since the epoch.
-        token_id: the ``jti``.
-        session_id: the user's sign-in; None for a client's own token.
-        claims: all claims as they stood in the token; read-only.
-    """
+    __slots__ = ("found",)
 
-    issuer: str
-    subject: str
-    client_id: str
-    scope: Scope
-    audience: tuple[str, ...]
-    issued_at: float
-    expires_at: float
-    token_id: str
-    session_id: str | None
-    claims: Mapping[str, Any]
+    def __init__(self, found: AccessToken) -> None:
+        self.found = found
 
     def __repr__(self) -> str:
         return f"VerifiedToken(subject={self.subject!r}, client_id={self.client_id!r}, scope={str(self.scope)!r})"
+
+    @property
+    def issuer(self) -> str:
+        """Who issued it."""
+        return self.found.issuer
+
+    @property
+    def subject(self) -> str:
+        """The user; the client itself where no user is behind the token."""
+        return self.found.subject
+
+    @property
+    def client_id(self) -> str:
+        """The client that the token was given to."""
+        return self.found.client_id
+
+    @property
+    def scope(self) -> Scope:
+        """What it allows, as a set of text."""
+        return self.found.scope
+
+    @property
+    def audience(self) -> tuple[str, ...]:
+        """All resources that it is meant for; ours is among them."""
+        return self.found.audience
+
+    @property
+    def issued_at(self) -> float:
+        """Seconds since the epoch."""
+        return self.found.issued_at
+
+    @property
+    def expires_at(self) -> float:
+        """Seconds since the epoch."""
+        return self.found.expires_at
+
+    @property
+    def token_id(self) -> str:
+        """The ``jti``."""
+        return self.found.jti
+
+    @property
+    def session_id(self) -> str | None:
+        """The user's sign-in; None for a client's own token."""
+        return self.found.sid
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """All claims as they stood in the token; read-only."""
+        return MappingProxyType(self.found.claims)
 
 
 def parse_demand(scope: str | Iterable[str]) -> Scope:
@@ -128,8 +159,8 @@ class Verifier:
         # Two generations: when the young one is full it becomes the old one, whose tokens are forgotten unless used.
         self._cache_size = cache_size
         self._room = cache_size // 2
-        self._young: dict[str, tuple[AccessToken, VerifiedToken]] = {}
-        self._old: dict[str, tuple[AccessToken, VerifiedToken]] = {}
+        self._young: dict[str, VerifiedToken] = {}
+        self._old: dict[str, VerifiedToken] = {}
 
     def blank(self, *, issuer: str) -> "Verifier":
         """One with the same demands and no knowledge, for another issuer."""
@@ -170,10 +201,10 @@ class Verifier:
         vouched = True
         if now > self._good_until:
             vouched = self._vouched(now, settled)
-        known = self._young.get(token)
-        if known is None:
-            known = self._admit(token, now, settled)
-        found, verified = known
+        verified = self._young.get(token)
+        if verified is None:
+            verified = self._admit(token, now, settled)
+        found = verified.found
         found.judge_times(now, self.leeway)
         self.view.revoked.judge(found)
         if not demanded <= found.scope:
@@ -200,7 +231,7 @@ class Verifier:
         patience = self.policy.patience
         return math.inf if patience == math.inf else self.view.vouched_at + patience
 
-    def _admit(self, token: str, now: float, settled: frozenset[Need]) -> tuple[AccessToken, VerifiedToken]:
+    def _admit(self, token: str, now: float, settled: frozenset[Need]) -> VerifiedToken:
         version = self.keys.version
         known = self._old.get(token)
         if known is None:
@@ -214,7 +245,7 @@ class Verifier:
                 if rejected.reason == "token.unknown_key" and "keys" not in settled and hope:
                     raise Pause("keys") from None
                 raise
-            known = found, _verified(found)
+            known = VerifiedToken(found)
         # A set that changed while the signature was checked may no longer have the key: do not remember.
         if self._room and self.keys.version == version:
             if len(self._young) >= self._room:
@@ -231,18 +262,3 @@ class Verifier:
         if self.view.revoked.key_revoked(kid):
             raise TokenRejected("token.revoked", "signed by a revoked key")
         return self.keys.find(kid)
-
-
-def _verified(found: AccessToken) -> VerifiedToken:
-    return VerifiedToken(
-        issuer=found.issuer,
-        subject=found.subject,
-        client_id=found.client_id,
-        scope=found.scope,
-        audience=found.audience,
-        issued_at=found.issued_at,
-        expires_at=found.expires_at,
-        token_id=found.jti,
-        session_id=found.sid,
-        claims=MappingProxyType(dict(found.claims)),
-    )

@@ -7,7 +7,6 @@ from dataclasses import replace
 from watchword.server.adapters.argon2_passwords import Argon2Passwords
 from watchword.server.adapters.local_signer import LocalSigner, purpose_of
 from watchword.server.adapters.sealing import CannotUnseal, Sealing
-from watchword.server.adapters.structured_log import StructuredLog, configure
 from watchword.server.adapters.system_clock import SystemClock
 from watchword.server.adapters.system_entropy import SystemEntropy
 from watchword.server.domain.secret_ring import SecretRing
@@ -16,6 +15,7 @@ from watchword.server.flows.directory import Directory
 from watchword.server.flows.log_tail import LogTail
 from watchword.server.flows.parts import Parts
 from watchword.server.ports.storage import Storage
+from watchword.server.ports.telemetry import Telemetry
 from watchword.server.settings import Settings, SettingsError
 from watchword.server.storage import schema
 from watchword.server.storage.database_url import Database, parse_database_url
@@ -25,17 +25,18 @@ _SECRET_CHECK = "secret_check"
 
 
 @asynccontextmanager
-async def opened(settings: Settings) -> AsyncIterator[Parts]:
+async def opened(settings: Settings, telemetry: Telemetry) -> AsyncIterator[Parts]:
     """The parts over the database of the settings; it is made if there is none, and closed at the end.
+
+    The signer holds no keys yet: commands seldom need them, and ``key_ring.ensure`` loads them.
 
     Raises:
         SettingsError: the database is of another version, or was made under another secret.
         StorageUnavailable: it does not answer.
     """
-    configure()
     database = database_of(settings)
     await _prepare_schema(database)
-    clock, entropy, telemetry = SystemClock(), SystemEntropy(), StructuredLog()
+    clock, entropy = SystemClock(), SystemEntropy()
     passwords = Argon2Passwords()
     storage = await open_storage(database, clock=clock)
     try:
@@ -47,7 +48,6 @@ async def opened(settings: Settings) -> AsyncIterator[Parts]:
         async def reload_keys() -> None:
             await key_ring.ensure(storage, signer, now=clock.now())
 
-        await reload_keys()
         yield Parts(
             issuer=settings.issuer,
             storage=storage,
@@ -92,7 +92,8 @@ async def _prepare_schema(database: Database) -> None:
             await schema.upgrade(database)
         case "older":
             raise SettingsError(
-                f"the database is of revision {state.current}, this version wants {state.wanted}: run `watchword migrate`"
+                f"the database is of revision {state.current}, this version wants {state.wanted}: "
+                "run `watchword migrate`"
             )
         case "unknown" if state.foreign:
             raise SettingsError("the database holds somebody else's tables: give Watchword a database of its own")

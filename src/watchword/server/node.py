@@ -18,10 +18,13 @@ import uvicorn
 import uvloop
 
 from watchword import __version__
+from watchword.protocol.metadata import is_loopback
 from watchword.protocol.redirect_uri import origin_of
 from watchword.server.adapters.listening import CannotListen, listen
+from watchword.server.adapters.structured_log import StructuredLog, configure
 from watchword.server.adapters.worker_processes import supervise
 from watchword.server.app import database_of, opened
+from watchword.server.flows import key_ring
 from watchword.server.flows.maintenance import maintained
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.revocation_feed import RevocationFeed
@@ -96,7 +99,14 @@ def edge_of(parts: Parts, settings: Settings) -> Edge:
 
 
 async def _run(settings: Settings, sockets: list[socket]) -> None:
-    async with opened(settings) as parts, maintained(parts):
+    configure()
+    async with opened(settings, StructuredLog()) as parts:
+        await key_ring.ensure(parts.storage, parts.signer, now=parts.clock.now())
+        await _answer(settings, sockets, parts)
+
+
+async def _answer(settings: Settings, sockets: list[socket], parts: Parts) -> None:
+    async with maintained(parts):
         config = uvicorn.Config(
             edge_of(parts, settings),
             http="httptools",
@@ -134,6 +144,8 @@ class _Server(uvicorn.Server):
 def _say_hello(settings: Settings) -> None:
     command = _command()
     lines = [f"Watchword {__version__} answers at {settings.issuer}"]
+    if settings.development and not all(is_loopback(host) for host in settings.hosts):
+        lines.append("  others can reach it, though the issuer is loopback: the revocation feed is open to them")
     if settings.development:
         lines += [
             f"  data: {settings.data_dir}",

@@ -156,6 +156,7 @@ class TestIssuer:
         """Sign with a new key from now on; the old ones stay published. Returns its ``kid``."""
         self.signing_key = self._new_key()
         self.published[self.signing_key.kid] = self.signing_key.verification_key
+        self._deliver_to_all()
         return self.signing_key.kid
 
     def rename_log(self) -> None:
@@ -317,7 +318,8 @@ class _Offline:
         elif need == "introspection" and not self._issuer.active(token):
             outcome.set_exception(TokenRejected("token.inactive"))
         else:
-            self._verifier.keys.asked_for_unknown(self._issuer.clock())
+            if need == "keys":
+                self._verifier.keys.asked_for_unknown(self._issuer.clock())
             self._issuer.deliver(self._verifier)
             outcome.set_result(need)
         return outcome

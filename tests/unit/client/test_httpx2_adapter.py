@@ -1,7 +1,7 @@
 """The httpx2 adapter: where the token goes, where it does not, and what a 401 leads to."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 
 import httpx2
 import pytest
@@ -164,9 +164,6 @@ def test_a_streamed_body_is_not_sent_twice(source: TokenSource, services: Servic
     services.bad = {source.token()}
 
     def body() -> Iterator[bytes]:
-        yield b"once"
-
-    async def async_body() -> AsyncIterator[bytes]:
         yield b"once"
 
     # A transport that reads the stream, as a real one does, without keeping it on the request.

@@ -32,13 +32,59 @@ def test_twenty_threads_make_one_refresh(server: FakeTokenServer, clock: Clock, 
     assert server.count("/token", "refresh_token") == 1
 
 
+class Counting(MemoryTokenStore):
+    """Counts how often it is read."""
+
+    loads = 0
+
+    def load(self) -> bytes | None:
+        self.loads += 1
+        return super().load()
+
+
+def test_while_one_thread_renews_the_others_take_the_good_token(server: FakeTokenServer, clock: Clock) -> None:
+    source = TokenSource(server.issuer, "app", clock=clock)
+    source.sign_in("alice", PASSWORD)
+    first = source.token()
+    clock.now += 900 * 0.95
+    gate, asked = threading.Event(), threading.Event()
+    server.fail("/token", Fault(gate=gate, asked=asked))
+    with ThreadPoolExecutor(1) as pool, ThreadPoolExecutor(1) as others:
+        renewing = pool.submit(source.token)
+        assert asked.wait(10)
+        try:
+            assert others.submit(source.token).result(5) == first
+        finally:
+            gate.set()
+        assert renewing.result(10) != first
+
+
+def test_the_store_is_free_while_the_old_token_is_handed_back(server: FakeTokenServer) -> None:
+    store = MemoryTokenStore()
+    source = TokenSource(server.issuer, "app", store=store)
+    source.sign_in("alice", PASSWORD)
+    gate, asked = threading.Event(), threading.Event()
+    server.fail("/revoke", Fault(gate=gate, asked=asked))
+    with ThreadPoolExecutor(1) as pool:
+        again = pool.submit(source.sign_in, "alice", PASSWORD)
+        assert asked.wait(10)
+        free = store.try_lock()
+        gate.set()
+        again.result(10)
+    assert free
+    store.unlock()
+
+
 async def test_fifty_tasks_make_one_refresh(server: FakeTokenServer, clock: Clock) -> None:
-    async with AsyncTokenSource(server.issuer, "app", clock=clock) as source:
+    store = Counting()
+    async with AsyncTokenSource(server.issuer, "app", store=store, clock=clock) as source:
         await source.sign_in("alice", PASSWORD)
+        store.loads = 0
         clock.now += 1000
         tokens = await asyncio.gather(*(source.token() for _ in range(50)))
     assert len(set(tokens)) == 1
     assert server.count("/token", "refresh_token") == 1
+    assert store.loads == 2, "one run for all: a look before the lock, and one under it"
 
 
 async def test_all_who_wait_hear_of_a_failure_each_for_himself(server: FakeTokenServer, clock: Clock) -> None:

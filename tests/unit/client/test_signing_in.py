@@ -152,6 +152,7 @@ def test_tokens_of_another_issuer_are_not_used(make: Make, server: FakeTokenServ
         with pytest.raises(SignInAgain):
             make(store=store).token()
         assert server.counts["/token"] == 0
+        server.grant()  # so that the two refresh tokens differ
         make(store=store).sign_in()
         assert server.counts["/revoke"] == 0, "a token goes to nobody but the issuer that gave it"
 

@@ -22,7 +22,7 @@ def test_an_empty_set_never_replaces_good_keys() -> None:
     cache = filled()
     with pytest.raises(ValueError, match="no key"):
         cache.take({}, now=NOW + 1)
-    assert {key.kid for key in cache.keys()} == set(KEYS)
+    assert {key.kid for key in cache.listed()} == set(KEYS)
     assert cache.fetched_at == NOW
 
 
@@ -83,7 +83,7 @@ def test_the_version_rises_only_when_keys_change() -> None:
 def test_an_older_snapshot_does_not_replace_newer_keys() -> None:
     cache = filled()
     cache.restore(OTHERS, fetched_at=NOW - 1, now=NOW)
-    assert {key.kid for key in cache.keys()} == set(KEYS)
+    assert {key.kid for key in cache.listed()} == set(KEYS)
 
 
 def test_restored_keys_age_from_when_they_were_fetched_and_never_from_the_future() -> None:

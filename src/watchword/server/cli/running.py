@@ -25,10 +25,11 @@ class Failed(Exception):
 def run(work: Callable[[Parts], Awaitable[T]]) -> T:
     """Carry out one flow on the database of the settings, beside a running server or without one."""
     from watchword.server import settings
+    from watchword.server.adapters.quiet_telemetry import QuietTelemetry
     from watchword.server.app import opened
 
     async def whole() -> T:
-        async with opened(settings.read()) as parts:
+        async with opened(settings.read(), QuietTelemetry()) as parts:
             return await work(parts)
 
     return asyncio.run(whole())

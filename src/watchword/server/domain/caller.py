@@ -7,7 +7,10 @@ caller, and nobody is "the same".
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+from watchword.server.domain.secret_ring import mac
 
 Address = IPv4Address | IPv6Address
 
@@ -28,6 +31,7 @@ class Caller:
         return mark is not None and any(hmac.compare_digest(mark, one) for one in self.hashes)
 
 
+@lru_cache(maxsize=4096)
 def network_of(address: Address) -> str:
     """The /24 or /56 that ``address`` is in: what stays when a client's address changes a little."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
@@ -47,4 +51,4 @@ def parse_address(text: str) -> Address | None:
 def caller_of(network: str, user_agent: str, keys: Iterable[bytes]) -> Caller:
     """The caller at ``network`` with ``user_agent``, hashed under each of ``keys``."""
     evidence = f"{network}\n{user_agent}".encode("utf-8", "surrogatepass")
-    return Caller(tuple(hmac.digest(key, evidence, "sha256")[:16] for key in keys))
+    return Caller(tuple([mac(key, evidence) for key in keys]))

@@ -11,14 +11,13 @@ import struct
 from dataclasses import dataclass
 
 from watchword.protocol import base64url
-from watchword.server.domain.secret_ring import SecretRing
+from watchword.server.domain.secret_ring import MAC_BYTES, SecretRing, mac
 from watchword.server.domain.time import Instant
 
 PREFIX = "wwr_"
 _VERSION = 1
 _BODY = struct.Struct(">BB16sIHI")
-_TAG_BYTES = 16
-_LENGTH = len(PREFIX) + (_BODY.size + _TAG_BYTES) * 4 // 3 + ((_BODY.size + _TAG_BYTES) % 3 > 0)
+_LENGTH = len(PREFIX) + (_BODY.size + MAC_BYTES) * 4 // 3 + ((_BODY.size + MAC_BYTES) % 3 > 0)
 
 
 class InvalidRefreshToken(ValueError):
@@ -46,7 +45,7 @@ def mint(token: RefreshToken, secrets: SecretRing) -> str:
     """The token's text, the same each time for the same position and secret."""
     key = secrets.newest
     body = _BODY.pack(_VERSION, key.key_id, token.grant_id, token.generation, token.branch, token.expires_at)
-    return PREFIX + base64url.encode(body + _tag(key.refresh_token, body))
+    return PREFIX + base64url.encode(body + mac(key.refresh_token, body))
 
 
 def parse(text: str, secrets: SecretRing, *, now: Instant) -> RefreshToken:
@@ -65,12 +64,8 @@ def parse(text: str, secrets: SecretRing, *, now: Instant) -> RefreshToken:
     version, key_id, grant_id, generation, branch, expires_at = _BODY.unpack(body)
     if version != _VERSION:
         raise InvalidRefreshToken("a version that is not known")
-    if not any(hmac.compare_digest(_tag(key.refresh_token, body), tag) for key in secrets.by_id(key_id)):
+    if not any(hmac.compare_digest(mac(key.refresh_token, body), tag) for key in secrets.by_id(key_id)):
         raise InvalidRefreshToken("the tag is not ours")
     if now >= expires_at:
         raise InvalidRefreshToken("past its end", expired=True)
     return RefreshToken(grant_id, generation, branch, expires_at)
-
-
-def _tag(key: bytes, body: bytes) -> bytes:
-    return hmac.digest(key, body, "sha256")[:_TAG_BYTES]

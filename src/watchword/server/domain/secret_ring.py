@@ -2,17 +2,19 @@
 
 Several secrets may be listed, newest first: the newest makes, all are tried.
 
-Implements: RFC 5869 §2.
+Implements: RFC 5869 §2; RFC 2104 §2, §4, §5.
 """
 
 import hashlib
 import hmac
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 MIN_SECRET_BYTES = 32
+MAC_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,19 @@ def parse_secrets(text: str) -> SecretRing:
     if any(len(set(secret)) < 8 for secret in secrets):
         raise ValueError("a secret must be random; this one repeats a few characters")
     return SecretRing(tuple(_derive(secret) for secret in secrets))
+
+
+def mac(key: bytes, content: bytes) -> bytes:
+    """HMAC-SHA256 of ``content`` under a derived key, cut to 16 bytes (RFC 2104 §5)."""
+    keyed = _keyed(key).copy()
+    keyed.update(content)
+    return keyed.digest()[:MAC_BYTES]
+
+
+@lru_cache(maxsize=64)
+def _keyed(key: bytes) -> hmac.HMAC:
+    # RFC 2104 §4: what depends on the key alone is computed once; that is more than half of the work.
+    return hmac.new(key, digestmod="sha256")
 
 
 def _derive(secret: bytes) -> DerivedKeys:

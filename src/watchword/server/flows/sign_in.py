@@ -57,6 +57,8 @@ async def sign_in(parts: Parts, offered: PasswordSignIn, *, now: Instant) -> tup
             raise InvalidCredentials(slug="sign_in.refused", detail="unknown, disabled, or a wrong password")
         renewed = await parts.passwords.hash(password) if verdict.outdated else None
     except PasswordsBusy:
+        # Nobody guessed anything: a flood of sign-ins elsewhere must not use up the owner's tries.
+        await _forgive_try(parts, keys)
         raise TemporarilyUnavailable(slug="sign_in.busy", retry_after=2) from None
     await _uncount_try(parts, keys, user=user, renewed=renewed, now=now)
     authentication = Authentication(
@@ -81,6 +83,18 @@ async def _count_try(parts: Parts, keys: ThrottleKeys, *, now: Instant) -> None:
         if wait > 0:
             raise TooManyTries(slug="sign_in.throttled", retry_after=math.ceil(wait))
         await tx.put_buckets([throttle.after_failure(found[key], key, limit, now=now) for key, limit in counted])
+
+
+async def _forgive_try(parts: Parts, keys: ThrottleKeys) -> None:
+    async with parts.storage.write() as tx:
+        found = await tx.lock_buckets(keys.all)
+        counted = [
+            (keys.account_from_network, throttle.ACCOUNT_FROM_NETWORK),
+            (keys.network, throttle.NETWORK),
+        ]
+        if not found[keys.account_from_network].known:
+            counted.append((keys.account, throttle.ACCOUNT_FROM_STRANGERS))
+        await tx.put_buckets([throttle.without_one(found[key], limit) for key, limit in counted])
 
 
 async def _uncount_try(parts: Parts, keys: ThrottleKeys, *, user: User, renewed: str | None, now: Instant) -> None:

@@ -16,6 +16,7 @@ from watchword.server.domain.time import Instant
 from watchword.server.ports.transaction import Reading, Writing
 
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
 
 
 class StorageUnavailable(Exception):
@@ -26,13 +27,13 @@ class StorageUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Decision(Generic[T]):
+class Decision(Generic[T_co]):
     """What a rule decided about a grant: the outcome for the flow, the row to write, and what to record with it.
 
     ``at`` is the instant of the decision, for the audit rows.
     """
 
-    outcome: T
+    outcome: T_co
     at: Instant
     grant: Grant | None = None
     entries: tuple[Entry, ...] = ()
@@ -70,6 +71,9 @@ class Storage(Protocol):
 
         Simultaneous redemptions of one grant see each other's rows, in some order. Redemptions within a node may
         share a transaction; one that fails then does not fail the others. Cancelling the caller cancels nothing.
+
+        ``decide`` may be asked again when a transaction has to be repeated, and not on the event loop's thread: it
+        must be pure. What it raises is raised here, and nothing of it is written.
 
         Returns:
             The outcome, once it is durable; None if there is no such grant.
@@ -113,7 +117,7 @@ class Storage(Protocol):
         """Delete up to ``limit`` rows whose end is past, and return how many there were.
 
         Swept are codes, throttle buckets, audit rows, log entries past ``until`` (never of keys), and sessions and
-        grants whose end lies more than 30 days back.
+        grants whose end lies more than 30 days back: the moment they were ended, else their latest possible end.
         """
         ...
 

@@ -1,5 +1,8 @@
 """What can be read and written inside a transaction, feature by feature.
 
+What is put and is not there (any more) stays away, without an error. Text that a database cannot hold (NUL, lone
+surrogates) is looked up and found missing.
+
 Lock order, to be kept by callers: users, sessions, grants by id, then the log's head, which the commit takes itself.
 """
 
@@ -20,7 +23,10 @@ from watchword.server.domain.user import User
 
 
 class AlreadyThere(Exception):
-    """The name or id is taken. ``what`` says which: ``username``, ``client``, ``api``, ``role``."""
+    """The name or id is taken. ``what`` says which: ``username``, ``client``, ``api``, ``role``.
+
+    Nothing was written by the call that raised it, and the transaction may go on.
+    """
 
     def __init__(self, what: str) -> None:
         super().__init__(f"this {what} is taken")

@@ -64,6 +64,7 @@ def _parse_sqlite(text: str) -> SqliteDatabase:
     path = unquote(rest[3:])
     if path in ("", ":memory:") or path.endswith("/"):
         raise ValueError(f"the SQLite URL names no file: {_EXAMPLES}")
-    if "?" in path or "#" in path or "\0" in path:
+    # Written %3F and %23, both may be part of a name.
+    if "?" in rest or "#" in rest or "\0" in path:
         raise ValueError("a SQLite URL takes no options: only a path")
     return SqliteDatabase(Path(path))

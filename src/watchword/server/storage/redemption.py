@@ -119,6 +119,9 @@ class Coalescer:
         self._size = size
         self._queue: deque[Waiting] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
+        # Counted by the workers themselves: one that has seen an empty queue must not be counted on any more, though
+        # its task is not over yet.
+        self._busy = 0
         self._closed = False
 
     def submit(self, grant_id: bytes, decide: Callable[[Grant, Standing], Decision[Any]]) -> asyncio.Future[Any]:
@@ -132,7 +135,8 @@ class Coalescer:
         loop = asyncio.get_running_loop()
         waiting = Waiting(grant_id, decide, loop.create_future())
         self._queue.append(waiting)
-        if len(self._tasks) < self._workers:
+        if self._busy < self._workers:
+            self._busy += 1
             task = loop.create_task(self._work())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -145,13 +149,23 @@ class Coalescer:
             await asyncio.wait(self._tasks)
 
     async def _work(self) -> None:
-        while self._queue:
-            batch = [self._queue.popleft() for _ in range(min(self._size, len(self._queue)))]
-            try:
-                await self._carry(batch)
-            except Exception as error:  # noqa: BLE001 # it is raised where the redemptions were asked for
-                for waiting in batch:
-                    waiting.error = error
+        try:
+            while self._queue:
+                await self._work_off([self._queue.popleft() for _ in range(min(self._size, len(self._queue)))])
+        finally:
+            self._busy -= 1
+
+    async def _work_off(self, batch: list[Waiting]) -> None:
+        try:
+            await self._carry(batch)
+        except Exception as error:  # noqa: BLE001 # it is raised where the redemptions were asked for
+            for waiting in batch:
+                waiting.error = error
+        except BaseException:
+            for waiting in batch:
+                waiting.error = StorageUnavailable("the server stops")
+            raise
+        finally:
             for waiting in batch:
                 _answer(waiting)
 

@@ -6,7 +6,7 @@ wait for each other up to the busy timeout.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import cache
 from operator import attrgetter
 from typing import Any, Final, TypeAlias, TypeVar
@@ -35,6 +35,8 @@ GrantColumns: TypeAlias = Callable[[Grant], tuple[Any, ...]]
 
 # A batch holds the write lock, and whoever waits for an answer waits for all of it.
 BATCH: Final = 64
+# Longer than a statement may wait for another process.
+TURN_SECONDS: Final = 10
 
 _ADVANCE: Final = fixed(
     update(t.grants).where(t.grants.c.id == bindparam("key")).values({name: bindparam(name) for name in ADVANCED})
@@ -64,8 +66,8 @@ class SqliteStorage:
         self._writer = SqliteThread(database, "watchword-sqlite-writer", read_only=False)
         self._reader = SqliteThread(database, "watchword-sqlite-reader", read_only=True)
         # Whose turn it is on each thread: a transaction is several jobs.
-        self._writing = asyncio.Lock()
-        self._reading = asyncio.Lock()
+        self._writing = _Turn()
+        self._reading = _Turn()
         self._coalescer = Coalescer(self._carry, workers=1, size=BATCH)
         self._head = SharedRead(self._read_head)
         self._watch = LogWatch(self._peek)
@@ -144,9 +146,12 @@ class SqliteStorage:
         self._closed = True
         await self._watch.close()
         await self._coalescer.close()
-        async with self._writing, self._reading:
-            await self._writer.close()
-            await self._reader.close()
+        with suppress(StorageUnavailable):
+            # What is open may end; what does not end in its time is rolled back with its connection.
+            async with self._writing, self._reading:
+                pass
+        await self._writer.close()
+        await self._reader.close()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -174,6 +179,26 @@ class SqliteStorage:
             head = await self._writer.run(_redeem, batch)
         if head is not None:
             self._watch.grown(head)
+
+
+class _Turn:
+    """A lock that is waited for only so long: somebody who forgets himself inside a transaction stops nobody else."""
+
+    def __init__(self) -> None:
+        self._lock = asyncio.Lock()
+
+    async def __aenter__(self) -> None:
+        if not self._lock.locked():
+            await self._lock.acquire()
+            return
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._lock.acquire()
+        except TimeoutError:
+            raise StorageUnavailable("SQLite: another transaction of this process does not end") from None
+
+    async def __aexit__(self, *_: object) -> None:
+        self._lock.release()
 
 
 def _commit(connection: SqliteConnection, entries: list[Any]) -> int | None:

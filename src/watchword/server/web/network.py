@@ -8,6 +8,7 @@ Implements: RFC 7239 §8.1; RFC 9700 §4.13.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 
 from starlette.requests import Request
@@ -62,10 +63,13 @@ class Network:
 
     def origin(self, request: Request) -> Origin:
         """The sender of ``request``."""
-        peer = parse_address(request.client.host) if request.client is not None else None
+        client = request.scope.get("client")
+        peer = None if client is None else _address_of_peer(client[0])
         agent = request.headers.get("user-agent", "")
         address = self._address(request, peer)
-        device = "".join(c for c in agent[:_DEVICE_LENGTH] if c.isprintable())
+        device = agent[:_DEVICE_LENGTH]
+        if not device.isprintable():
+            device = "".join(c for c in device if c.isprintable())
         if address is None:
             return Origin(None, "unknown" if peer is None else network_of(peer), device)
         network = network_of(address)
@@ -75,12 +79,15 @@ class Network:
         if peer is None:
             return None
         headers = request.headers
-        if not any(name in headers for name in _FORWARDING):
+        if not any([name in headers for name in _FORWARDING]):
             # Behind a proxy that was not named, every client would look like the proxy: that is no evidence.
             unsaid = self._trusted is None and not self._development and (peer.is_private or peer.is_loopback)
             return None if unsaid or self._trusts(peer) else peer
         if not self._trusts(peer):
             self._warn(peer)
+            return None
+        if all(name in headers for name in _FORWARDING):
+            # The proxy wrote one of the two; the other one may be the client's own invention.
             return None
         for hop in reversed(_hops(request)):
             address = parse_address(hop)
@@ -103,6 +110,10 @@ class Network:
                 peer=str(peer),
                 detail="forwarding headers from a peer that WATCHWORD_TRUSTED_PROXIES does not name are not believed",
             )
+
+
+# The same peers come again and again: proxies, services, the users of a moment.
+_address_of_peer = lru_cache(maxsize=4096)(parse_address)
 
 
 def _hops(request: Request) -> list[str]:

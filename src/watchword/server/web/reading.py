@@ -28,21 +28,16 @@ async def read_body(request: Request) -> bytes:
     length = request.headers.get("content-length", "0")
     if not length.isdecimal() or int(length[:12]) > MAX_BODY:
         raise RequestTooLarge(slug="request.too_large")
-    message = await request.receive()
-    body: bytes = message.get("body", b"")
     try:
-        if message.get("more_body"):
-            async with asyncio.timeout(_BODY_SECONDS):
-                body = await _rest(request, body)
+        async with asyncio.timeout(_BODY_SECONDS):
+            return await _whole(request)
     except TimeoutError:
         raise InvalidRequest("the body did not come in time", slug="request.slow_body") from None
-    if len(body) > MAX_BODY:
-        raise RequestTooLarge(slug="request.too_large")
-    return body
 
 
-async def _rest(request: Request, first: bytes) -> bytes:
-    chunks, size, more = [first], len(first), True
+async def _whole(request: Request) -> bytes:
+    chunks: list[bytes] = []
+    size, more = 0, True
     while more:
         message = await request.receive()
         if message["type"] == "http.disconnect":
@@ -53,7 +48,7 @@ async def _rest(request: Request, first: bytes) -> bytes:
             raise RequestTooLarge(slug="request.too_large")
         chunks.append(chunk)
         more = message.get("more_body", False)
-    return b"".join(chunks)
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 class Fields:
@@ -186,8 +181,10 @@ def _is_media_type(request: Request, wanted: str) -> bool:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == wanted
 
 
-def client_credentials(request: Request, fields: Fields) -> ClientCredentials:
+def client_credentials(request: Request, fields: Fields, *, beside_bearer: bool = False) -> ClientCredentials:
     """What the request offers to prove its client, by one method only.
+
+    ``beside_bearer``: the Authorization header may carry an access token, which says nothing about the client.
 
     Raises:
         InvalidRequest: two methods, or two client ids.
@@ -197,6 +194,8 @@ def client_credentials(request: Request, fields: Fields) -> ClientCredentials:
     headers = request.headers.getlist("authorization")
     if len(headers) > 1:
         raise InvalidRequest("two Authorization headers", slug="client.two_methods")
+    if beside_bearer and headers and headers[0].lower().startswith("bearer "):
+        headers = []
     if fields.get("client_assertion") is not None or fields.get("client_assertion_type") is not None:
         raise InvalidClient("client assertions are not offered", slug="client.assertion")
     if headers:

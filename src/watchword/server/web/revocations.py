@@ -24,7 +24,8 @@ async def revocations(web: Web, request: Request) -> Response:
     offered = client_credentials(request, Fields({})) if "authorization" in request.headers else None
     await may_read(web.parts, offered)
     after = _after(request)
-    if "text/event-stream" not in request.headers.get("accept", ""):
+    # A stream without a body would never end.
+    if request.method == "HEAD" or "text/event-stream" not in request.headers.get("accept", ""):
         message = await web.feed.message(after)
         return answer({"sequence": message.sequence, "batch": message.batch})
     # The first message is made before the status is sent, so that trouble is still an honest 503.
@@ -40,7 +41,10 @@ async def _events(web: Web, after: int) -> AsyncIterator[str]:
 
 
 def _after(request: Request) -> int:
-    text = request.headers.get("last-event-id") or request.query_params.get("after", "0")
+    asked = request.query_params.getlist("after")
+    if len(asked) > 1:
+        raise InvalidRequest("after is there twice", slug="request.repeated_parameter")
+    text = request.headers.get("last-event-id") or "".join(asked) or "0"
     if not text.isdecimal() or not text.isascii() or len(text) > _MAX_SEQUENCE_DIGITS:
         raise InvalidRequest("after is a number", slug="feed.after")
     return int(text)

@@ -66,7 +66,7 @@ async def refresh(web: Web, request: Request) -> Response:
         caller=origin.caller,
         device=origin.device,
         scope=fields.get("scope"),
-        resources=resources(fields.resources),
+        resources=fields.resources,
         refresh_token=token,
     )
     try:
@@ -84,7 +84,8 @@ async def end(web: Web, request: Request) -> Response:
     client_id = fields.get("client_id")
     response = nothing()
     if client_id is not None:
-        client = await authenticate(web.parts, client_credentials(request, fields), now=web.parts.clock.now())
+        offered = client_credentials(request, fields, beside_bearer=True)
+        client = await authenticate(web.parts, offered, now=web.parts.clock.now())
         session_cookie.must_be_allowed(web.parts, client, request)
         if _from_cookie(web, request, client_id) is not None:
             session_cookie.drop(response, issuer=web.parts.issuer, client_id=client_id)

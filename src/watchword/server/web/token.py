@@ -26,7 +26,8 @@ async def token(web: Web, request: Request) -> Response:
         caller=origin.caller,
         device=origin.device,
         scope=form.get("scope"),
-        resources=resources(form.resources),
+        # Not parsed here: a refresh judges reuse first, and what is malformed is nobody's audience.
+        resources=form.resources,
         code=form.get("code"),
         code_verifier=form.get("code_verifier"),
         redirect_uri=form.get("redirect_uri"),
