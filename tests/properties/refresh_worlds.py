@@ -44,7 +44,7 @@ def holder_moves(
         yield "the overlap ends", state._replace(row=wait(state.row))
     for caller in callers:
         step = present(state.row, state.token, caller)
-        if honest(state.row, step, regression=fail_overs) and step.row.forks <= most_forks:
+        if honest(state.row, state.token, step, regression=fail_overs) and step.row.forks <= most_forks:
             after = _after(state, step)
             yield f"asks from {caller}; the answer is lost", after._replace(token=state.token.seen_after(step.shift))
             assert step.answer is not None
@@ -57,7 +57,7 @@ def holder_moves(
         # The one limit of the promise: a request that was overtaken by a whole rotation is not told from a thief's.
         if token.ahead >= 0:
             step = present(state.row, token, caller)
-            if honest(state.row, step, regression=fail_overs):
+            if honest(state.row, token, step, regression=fail_overs):
                 after = _after(state, step)
                 yield "the late request arrives", after._replace(token=state.token.seen_after(step.shift), late=None)
     if fail_overs:
@@ -68,14 +68,15 @@ def holder_moves(
             yield "fail-over", Holder(row, state.token.seen_after(-back), late, (0, row))
 
 
-def honest(row: Row, step: Step, *, regression: bool) -> bool:
+def honest(row: Row, token: Token, step: Step, *, regression: bool) -> bool:
     """Hold the first sentence: never refused, never a thief. False where the documented ninth fork ends the walk."""
     if step.verdict == "theft":
         must(step.why == "refresh.too_many_forks" and row.forks == 8, f"an honest holder is a thief: {step.why}")
         return False
     must(step.granted, "an honest holder is refused")
     must(regression or not step.regressed, "a regression is seen where there was none")
-    must(step.regressed is (DatabaseRegressed in map(type, step.events)), "a regression is not said")
+    ahead = token.ahead > 1 or (token.ahead == 1 and token.branch > row.forks)
+    must(ahead is step.regressed is (DatabaseRegressed in map(type, step.events)), "a regression is not said")
     if step.verdict == "rotate":
         must(step.answer == FIRST, "a rotation answers branch 0 of the next generation")
         must(only_its_line_goes_on(step.row, EVERYBODY), "another line than the rotated one goes on")

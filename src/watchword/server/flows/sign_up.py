@@ -14,11 +14,12 @@ from watchword.protocol.errors import (
     TooManyTries,
     UsernameTaken,
 )
-from watchword.server.domain import password_policy, throttle
+from watchword.server.domain import throttle
 from watchword.server.domain.audit import UserSignedUp
 from watchword.server.domain.identifiers import ID_BYTES, parse_email, parse_username, random_id, username_key
 from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User
+from watchword.server.flows.new_password import NotAccepted, hash_accepted
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.throttling import sign_up_key
 from watchword.server.ports.passwords import PasswordsBusy
@@ -50,15 +51,12 @@ async def sign_up(parts: Parts, asked: SignUp, *, now: Instant) -> User:
     except ValueError as error:
         raise InvalidRequest(str(error), slug="sign_up.malformed") from None
     await _count(parts, asked.network, now=now)
-    password = password_policy.normalise(asked.password)
-    context = (username, *(email or "").partition("@")[::2], "watchword")
-    objection = password_policy.objection(
-        password, score=parts.passwords.score(password, context=context), context=context
-    )
-    if objection is not None:
-        raise PasswordRefused(objection, slug="sign_up.password")
     try:
-        hashed = await parts.passwords.hash(password)
+        hashed = await hash_accepted(
+            parts.passwords, asked.password, username=username, email=email, issuer=parts.issuer
+        )
+    except NotAccepted as objection:
+        raise PasswordRefused(str(objection), slug="sign_up.password") from None
     except PasswordsBusy:
         raise TemporarilyUnavailable(slug="sign_up.busy", retry_after=2) from None
     user = User(

@@ -79,7 +79,7 @@ class Network:
         if peer is None:
             return None
         headers = request.headers
-        if not any([name in headers for name in _FORWARDING]):
+        if "x-forwarded-for" not in headers and "forwarded" not in headers:
             # Behind a proxy that was not named, every client would look like the proxy: that is no evidence.
             unsaid = self._trusted is None and not self._development and (peer.is_private or peer.is_loopback)
             return None if unsaid or self._trusts(peer) else peer

@@ -17,6 +17,7 @@ from tests.unit.server.admin.conftest import CountingEntropy, ToldClock, parts_o
 from watchword.server import app
 from watchword.server.cli import main
 from watchword.server.flows.parts import Parts
+from watchword.server.ports.telemetry import Telemetry
 from watchword.server.settings import Settings
 
 PASSWORD = "correct horse battery staple"
@@ -72,7 +73,7 @@ def watchword(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     database, clock, entropy = MemoryDatabase(), ToldClock(), CountingEntropy()
 
     @asynccontextmanager
-    async def opened(_: Settings) -> AsyncIterator[Parts]:
+    async def opened(_: Settings, __: Telemetry) -> AsyncIterator[Parts]:
         parts = parts_on(database, clock, entropy)
         yield parts
         await parts.storage.close()

@@ -8,16 +8,15 @@ Implements: NIST SP 800-63B-4 §3.1.1.2; RFC 9700 §4.14.2 (revocation on passwo
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from urllib.parse import urlsplit
 
-from watchword.server.domain import password_policy, revocation
+from watchword.server.domain import revocation
 from watchword.server.domain.audit import Administered, LoggedOutEverywhere
 from watchword.server.domain.identifiers import ID_BYTES, parse_email, parse_username, random_id, username_key
 from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User
 from watchword.server.flows.admin.refusal import Refused, listing
+from watchword.server.flows.new_password import NotAccepted, hash_accepted
 from watchword.server.flows.parts import Parts
-from watchword.server.ports.passwords import Passwords
 from watchword.server.ports.transaction import AlreadyThere, Reading, Writing
 
 _PAGE = 1000
@@ -48,7 +47,7 @@ async def create(parts: Parts, wanted: NewUser) -> User:
         email = None if wanted.email is None else parse_email(wanted.email)
     except ValueError as error:
         raise Refused(str(error)) from None
-    hashed = await _hash_accepted(parts.passwords, wanted.password, context=_words(username, email, parts.issuer))
+    hashed = await _hashed(parts, wanted.password, username=username, email=email)
     user = User(
         sub=random_id(parts.entropy.draw(ID_BYTES)),
         username=username,
@@ -151,8 +150,7 @@ async def set_password(parts: Parts, name: str, password: str) -> User:
     async with parts.storage.read() as reading:
         user = await find(reading, name)
     # Hashing takes its time, so it is done before the row is locked.
-    words = _words(user.username, user.email, parts.issuer)
-    hashed = await _hash_accepted(parts.passwords, password, context=words)
+    hashed = await _hashed(parts, password, username=user.username, email=user.email)
     async with parts.storage.write() as tx:
         locked = await tx.lock_user(user.sub)
         if locked is None:
@@ -208,14 +206,8 @@ async def _roles_exist(reading: Reading, roles: Sequence[str]) -> None:
             raise Refused(f"there is no role {role!r}: {listing(known)}")
 
 
-async def _hash_accepted(passwords: Passwords, password: str, *, context: tuple[str, ...]) -> str:
-    normal = password_policy.normalise(password)
-    objection = password_policy.objection(normal, score=passwords.score(normal, context=context), context=context)
-    if objection is not None:
-        raise Refused(f"the password is refused: {objection}")
-    return await passwords.hash(normal)
-
-
-def _words(username: str, email: str | None, issuer: str) -> tuple[str, ...]:
-    host = urlsplit(issuer).hostname
-    return tuple(word for word in (username, *(email or "").partition("@")[::2], host, "watchword") if word)
+async def _hashed(parts: Parts, password: str, *, username: str, email: str | None) -> str:
+    try:
+        return await hash_accepted(parts.passwords, password, username=username, email=email, issuer=parts.issuer)
+    except NotAccepted as objection:
+        raise Refused(f"the password is refused: {objection}") from None
