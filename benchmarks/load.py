@@ -11,15 +11,18 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import cycle
 from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Protocol, Self, cast
 
 import msgspec
 import uvloop
 
 CONNECTIONS: Final = 32
+_LONGEST_PLAN: Final = 2**26
+_PATIENCE_SECONDS: Final = 10
 _HEAD_END: Final = b"\r\n\r\n"
 _LENGTH: Final = b"\r\ncontent-length: "
 _MARK: Final = b'"refresh_token":"'
@@ -29,7 +32,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """What to send, to a port of loopback.
 
     Attributes:
-        forms: one form per connection; with ``follows`` they are turned over among all connections instead.
+        forms: what to send in turn; with ``chained`` the first alone, on every connection.
         authorization: the header's value, or empty.
         must_hold: text that every answer must hold.
         chained: whether ``{refresh_token}`` in the form is replaced by the refresh token of the last answer.
@@ -47,7 +50,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Load:
-    """The generator's process, seen from the outside. A context manager; connects on entering."""
+    """The generator's process, seen from the outside. A context manager."""
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
@@ -60,7 +63,6 @@ class Load:
             cwd=Path(__file__).parent.parent,
         )
         self._send(self._plan)
-        self._receive()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -89,30 +91,23 @@ class Load:
 
 
 class _Connection(asyncio.Protocol):
-    """One request after the other, until told to rest."""
+    """One request after the other until a moment; ``over`` ends with the number of those that were answered."""
 
-    def __init__(self, next_request: Callable[[bytes], bytes], *, must_hold: bytes, ended: Callable[[str], None]) -> None:
-        self._next_request = next_request
+    def __init__(self, chain: "_Chain", *, must_hold: bytes, until: float) -> None:
+        self._chain = chain
         self._must_hold = must_hold
-        self._ended = ended
+        self._until = until
         self._buffer = b""
-        self._last = b""
-        self._idle = asyncio.Event()
-        self._until = 0.0
-        self.done = 0
+        self._done = 0
+        self.over: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._chain.next_request())
 
     def connection_lost(self, _: Exception | None) -> None:
-        self._ended("the server closed a connection")
-
-    async def run(self, until: float) -> int:
-        self._until, self.done = until, 0
-        self._idle.clear()
-        self._transport.write(self._next_request(self._last))
-        await self._idle.wait()
-        return self.done
+        if not self.over.done():
+            self.over.set_exception(RuntimeError("the server closed a connection"))
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -124,18 +119,56 @@ class _Connection(asyncio.Protocol):
             return
         self._buffer = b""
         if head[9:12] != b"200" or self._must_hold not in body:
-            self._ended(f"{head[:15].decode()}: {body[:200].decode()}")
+            self.over.set_exception(RuntimeError(f"{head[:15].decode()}: {body[:200].decode()}"))
+            self._transport.close()
             return
-        self.done += 1
-        self._last = body
+        self._done += 1
+        self._chain.answered(body)
         if time.monotonic() < self._until:
-            self._transport.write(self._next_request(body))
+            self._transport.write(self._chain.next_request())
         else:
-            self._idle.set()
+            self.over.set_result(self._done)
+            self._transport.close()
 
 
-def _requests(plan: Plan) -> Sequence[Callable[[bytes], bytes]]:
-    """For each connection, what makes its next request out of the last answer."""
+class _Chain(Protocol):
+    """What one connection sends."""
+
+    def next_request(self) -> bytes: ...
+
+    def answered(self, body: bytes) -> None: ...
+
+
+class _Following:
+    """Each request holds the refresh token of the last answer."""
+
+    def __init__(self, request: Callable[[str], bytes], form: str, token: str) -> None:
+        self._request = request
+        self._form = form
+        self._token = token
+
+    def next_request(self) -> bytes:
+        return self._request(self._form.replace("{refresh_token}", self._token))
+
+    def answered(self, body: bytes) -> None:
+        self._token = body.partition(_MARK)[2].partition(b'"')[0].decode() or self._token
+
+
+class _InTurn:
+    """The same requests over and over."""
+
+    def __init__(self, requests: Iterator[bytes]) -> None:
+        self._requests = requests
+
+    def next_request(self) -> bytes:
+        return next(self._requests)
+
+    def answered(self, body: bytes) -> None:
+        return
+
+
+def _chains(plan: Plan) -> list[_Chain]:
+    """What each connection sends."""
     credentials = f"Authorization: {plan.authorization}\r\n" if plan.authorization else ""
 
     def request(form: str) -> bytes:
@@ -144,50 +177,36 @@ def _requests(plan: Plan) -> Sequence[Callable[[bytes], bytes]]:
             f"{credentials}Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {len(form)}\r\n\r\n{form}"
         ).encode()
 
-    if not plan.chained:
-        made = cycle([request(form) for form in plan.forms])
-        return [lambda _: next(made)] * plan.connections
-
-    def chain(form: str, token: str) -> Callable[[bytes], bytes]:
-        def following(last: bytes) -> bytes:
-            found = last.partition(_MARK)[2].partition(b'"')[0].decode() or token
-            return request(form.replace("{refresh_token}", found))
-
-        return following
-
-    return [chain(plan.forms[0], token) for token in plan.first_tokens[: plan.connections]]
+    if plan.chained:
+        return [_Following(request, plan.forms[0], token) for token in plan.first_tokens[: plan.connections]]
+    in_turn = _InTurn(cycle([request(form) for form in plan.forms]))
+    return [in_turn] * plan.connections
 
 
 async def _generate() -> None:
-    lines = asyncio.StreamReader(limit=2**26)
+    lines = asyncio.StreamReader(limit=_LONGEST_PLAN)
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     plan = msgspec.json.decode(await lines.readline(), type=Plan)
-    trouble: asyncio.Future[None] = loop.create_future()
+    chains = _chains(plan)
+    while line := await lines.readline():
+        seconds = msgspec.json.decode(line, type=float)
+        try:
+            async with asyncio.timeout(seconds + _PATIENCE_SECONDS):
+                _say(await _run(plan, chains, until=time.monotonic() + seconds))
+        except (RuntimeError, OSError) as trouble:  # TimeoutError is one
+            _say(str(trouble) or "an answer did not come")
 
-    def ended(why: str) -> None:
-        if not trouble.done():
-            trouble.set_exception(RuntimeError(why))
 
+async def _run(plan: Plan, chains: Sequence[_Chain], *, until: float) -> int:
+    loop = asyncio.get_running_loop()
     connections = []
-    for next_request in _requests(plan):
+    for chain in chains:
         _, connection = await loop.create_connection(
-            lambda made=next_request: _Connection(made, must_hold=plan.must_hold.encode(), ended=ended),  # type: ignore[misc]
-            "127.0.0.1",
-            plan.port,
+            partial(_Connection, chain, must_hold=plan.must_hold.encode(), until=until), "127.0.0.1", plan.port
         )
         connections.append(connection)
-    _say(0)
-    while line := await lines.readline():
-        until = time.monotonic() + msgspec.json.decode(line, type=float)
-        all_of_them = asyncio.gather(*(connection.run(until) for connection in connections))
-        await asyncio.wait([all_of_them, trouble], return_when=asyncio.FIRST_COMPLETED)
-        if trouble.done():
-            all_of_them.cancel()
-            _say(str(trouble.exception()))
-            return
-        _say(sum(all_of_them.result()))
-    trouble.cancel()
+    return sum(await asyncio.gather(*(connection.over for connection in connections)))
 
 
 def _say(message: int | str) -> None:

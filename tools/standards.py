@@ -9,7 +9,7 @@ import ast
 import re
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -91,22 +91,42 @@ def of_modules(root: Path) -> tuple[Clauses, list[tuple[str, str]]]:
 
 def citations(tree: ast.Module) -> Iterator[tuple[str, str, str]]:
     """Standard, section and test name of each citation; a citation of a whole file has no test name."""
+    texts = _texts(tree)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield from ((*key, node.name) for key in _cited(node.decorator_list))
+            yield from ((*key, node.name) for key in _cited(node.decorator_list, texts))
         if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "pytestmark" for t in node.targets):
             marks = node.value.elts if isinstance(node.value, ast.List | ast.Tuple) else [node.value]
-            yield from ((*key, "") for key in _cited(marks))
+            yield from ((*key, "") for key in _cited(marks, texts))
 
 
-def _cited(expressions: Iterable[ast.expr]) -> Iterator[tuple[str, str]]:
+def _texts(tree: ast.Module) -> dict[str, object]:
+    """The constants of a module, such as ``DRAFT = "draft-ietf-..."``."""
+    return {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+
+
+def _cited(expressions: Iterable[ast.expr], texts: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     for call in expressions:
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in ("rfc", "standard"):
-            match [argument.value for argument in call.args if isinstance(argument, ast.Constant)]:
+            match [_value(argument, texts) for argument in call.args]:
                 case [str(name), str(section)]:
                     yield (f"RFC {name}" if call.func.id == "rfc" else name), section
                 case _:
-                    raise Malformed(f"line {call.lineno}: a citation has two literal arguments")
+                    raise Malformed(
+                        f"line {call.lineno}: a citation has two arguments, texts or constants of its module"
+                    )
+
+
+def _value(argument: ast.expr, texts: Mapping[str, object]) -> object:
+    if isinstance(argument, ast.Name):
+        return texts.get(argument.id)
+    return argument.value if isinstance(argument, ast.Constant) else None
 
 
 def collect(root: Path) -> tuple[Clauses, list[tuple[str, str]]]:

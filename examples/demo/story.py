@@ -172,7 +172,7 @@ class Story:
         )
         tell.check(
             all(answer.status_code == 200 for answer in answers),
-            f"the server was away for {away:.1f} s; {time.time() - back_at:.1f} s later both follow its revocations again",
+            f"the server was away for {away:.1f} s; {time.time() - back_at:.1f} s later both follow the feed again",
         )
 
     def _revocations_known_at(self) -> float:

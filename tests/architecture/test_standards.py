@@ -47,12 +47,14 @@ def test_citations_are_found_on_tests_classes_and_whole_files() -> None:
         '@rfc("3", "4.5")\n@standard("OIDC", "6")\nasync def test_a(): ...\n'
         '@rfc("7", "8")\nclass TestB: ...\n'
         "@other()\ndef test_c(): ...\n"
+        'DRAFT = "draft-x"\n@standard(DRAFT, "9")\ndef test_d(): ...\n'
     )
     assert sorted(citations(ast.parse(source))) == [
         ("OIDC", "6", "test_a"),
         ("RFC 1", "2", ""),
         ("RFC 3", "4.5", "test_a"),
         ("RFC 7", "8", "TestB"),
+        ("draft-x", "9", "test_d"),
     ]
 
 

@@ -40,7 +40,6 @@ class Chain(RuleBasedStateMachine):
         self.loot: list[str] = []
         self.stolen = False
         self.rotations = 0
-        self.answers: dict[tuple[int, int], int] = {}
 
     def text(self, position: Position) -> str:
         end = int(self.grant.absolute_end)

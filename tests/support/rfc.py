@@ -1,6 +1,6 @@
 """The citation that a test carries: which clause of which standard it holds.
 
-``tools/standards.py`` collects these by reading the source, so the arguments are literals.
+``tools/standards.py`` collects these by reading the source, so the arguments are literals or constants of the module.
 """
 
 import re

@@ -9,21 +9,27 @@ from watchword.client.async_token_source import AsyncTokenSource
 from watchword.client.errors import ClientError, Misconfigured, SignInAgain, TryLater
 from watchword.client.file_store import FileTokenStore
 from watchword.client.keyring_store import KeyringTokenStore
+from watchword.client.messages import Answer, Request, Unreachable
 from watchword.client.token_source import TokenSource
 from watchword.client.token_store import MemoryTokenStore, TokenStore
-from watchword.client.transport import AsyncHttpTransport, HttpTransport
+from watchword.client.transport import AsyncHttpTransport, AsyncTransport, HttpTransport, Transport
 
 __all__ = [
+    "Answer",
     "AsyncHttpTransport",
     "AsyncTokenSource",
+    "AsyncTransport",
     "ClientError",
     "FileTokenStore",
     "HttpTransport",
     "KeyringTokenStore",
     "MemoryTokenStore",
     "Misconfigured",
+    "Request",
     "SignInAgain",
     "TokenSource",
     "TokenStore",
+    "Transport",
     "TryLater",
+    "Unreachable",
 ]

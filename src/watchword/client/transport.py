@@ -55,6 +55,8 @@ class _Http:
             "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if self._tls is None else self._tls,
             "timeout": self._timeout,
             "follow_redirects": False,
+            # Plain http is for loopback alone, which no proxy reaches.
+            "trust_env": request.url.startswith("https:"),
         }
 
 

@@ -36,7 +36,7 @@ class Pace:
     start: float = 5
     silence: float = SILENCE_SECONDS
     again: float = 0.25
-    again_most: float = 10
+    again_most: float = 3
 
 
 class Upkeep:

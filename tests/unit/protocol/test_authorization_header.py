@@ -46,7 +46,7 @@ def test_anything_else_is_refused_with_its_reason(headers: list[str], reason: st
 
 @rfc("6749", "2.3.1")
 @given(st.text(st.characters(exclude_categories=["Cs"])), st.text(st.characters(exclude_categories=["Cs"])))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 def test_credentials_survive_the_header_whatever_they_hold(client_id: str, secret: str) -> None:
     assert parse_basic(render_basic(client_id, secret)) == (client_id, secret)
 

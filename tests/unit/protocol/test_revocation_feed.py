@@ -35,7 +35,7 @@ ENTRIES = st.one_of(
     st.builds(Entry, seq=st.just(0), until=UNTIL, client_id=NAMES, jti=NAMES),
 )
 LISTS = st.lists(ENTRIES, max_size=8)
-LAWS = settings(max_examples=100, deadline=None)
+LAWS = settings(max_examples=50, deadline=None)
 
 
 def keys(kid: str, /) -> VerificationKey | None:

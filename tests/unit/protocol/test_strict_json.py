@@ -23,7 +23,7 @@ OBJECTS = st.dictionaries(st.text(max_size=5), VALUES, max_size=4)
 
 
 @given(OBJECTS, st.sampled_from([None, 1]), st.booleans())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_an_object_means_the_same_however_it_is_written(
     members: dict[str, Any], indent: int | None, ascii_: bool
 ) -> None:
@@ -32,7 +32,7 @@ def test_an_object_means_the_same_however_it_is_written(
 
 
 @given(OBJECTS)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_types_are_kept(members: dict[str, Any]) -> None:
     assert repr(parse_object(render_object(members))) == repr(json.loads(render_object(members)))
 

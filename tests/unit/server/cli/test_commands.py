@@ -194,7 +194,7 @@ def test_a_wrong_setting_is_told_in_one_line(watchword: Commands, monkeypatch: p
 def test_what_should_not_happen_tells_its_place_and_nothing_else(
     watchword: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_: object) -> None:
+    def broken(*_: object) -> None:
         raise ZeroDivisionError("postgresql://watchword:hidden@db/watchword")
 
     monkeypatch.setattr("watchword.server.app.opened", broken)
