@@ -7,7 +7,6 @@ caller, and nobody is "the same".
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from watchword.server.domain.secret_ring import mac
@@ -31,7 +30,6 @@ class Caller:
         return mark is not None and any(hmac.compare_digest(mark, one) for one in self.hashes)
 
 
-@lru_cache(maxsize=4096)
 def network_of(address: Address) -> str:
     """The /24 or /56 that ``address`` is in: what stays when a client's address changes a little."""
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:

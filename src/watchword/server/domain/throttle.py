@@ -18,8 +18,8 @@ from watchword.server.domain.time import Instant, Seconds
 class Limit:
     """``free`` failures go unpunished; each further one doubles the wait, from ``first`` up to ``most`` seconds.
 
-    A count is forgotten ``memory`` seconds after the last wait is over. From failure number ``stop`` on, nobody
-    tries for 90 days.
+    A count is forgotten ``memory`` seconds after the last wait is over. From failure number ``stop`` on, the wait is as
+    long as the memory.
     """
 
     free: int
@@ -34,7 +34,6 @@ NETWORK: Final = Limit(free=50, first=1, most=5 * MINUTE, memory=1 * HOUR)
 ACCOUNT_FROM_STRANGERS: Final = Limit(free=30, first=30, most=1 * DAY, memory=30 * DAY, stop=100)
 SIGN_UPS: Final = Limit(free=20, first=10, most=1 * HOUR, memory=1 * HOUR)
 KNOWN_NETWORK: Final[Seconds] = 90 * DAY
-STOPPED: Final[Seconds] = 90 * DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +59,7 @@ def after_failure(bucket: Bucket | None, key: bytes, limit: Limit, *, now: Insta
     over = failures - limit.free
     pause = min(limit.most, limit.first * 2.0 ** min(over - 1, 40)) if over > 0 else 0
     if limit.stop is not None and failures >= limit.stop:
-        pause = STOPPED
+        pause = limit.memory
     memory = KNOWN_NETWORK if current.known else limit.memory
     return replace(
         current,

@@ -6,6 +6,7 @@ Paths are few and fixed, so finding one is a look into a dictionary, in front of
 import traceback
 from dataclasses import dataclass
 from http import HTTPStatus
+from itertools import count
 from secrets import randbelow, token_hex
 from typing import Final, Literal
 
@@ -24,6 +25,9 @@ from watchword.server.web.context import Endpoint, Web
 Sharing = Literal["nobody", "everybody", "origins", "origins with cookies"]
 
 _MAX_IN_FLIGHT: Final = 1000
+# A request's id only tells requests apart: what this process is called, and how many it had before.
+_NODE: Final = token_hex(4)
+_SERIAL: Final = count()
 _PREFLIGHT: Final = {
     "access-control-allow-methods": "GET, POST, DELETE",
     "access-control-allow-headers": "authorization, content-type",
@@ -62,7 +66,7 @@ class Edge:
         """One HTTP request."""
         request = Request(scope, receive)
         # A task serves one request, so its context ends with it.
-        request_id = token_hex(8)
+        request_id = f"{_NODE}{next(_SERIAL):08x}"
         bind_contextvars(request_id=request_id)
         route = self._routes.get(scope["path"])
         counted = route is None or not route.streams

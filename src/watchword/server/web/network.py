@@ -20,6 +20,7 @@ from watchword.server.ports.telemetry import Telemetry
 
 _FORWARDING = ("x-forwarded-for", "forwarded")
 _DEVICE_LENGTH = 200
+_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,33 +61,43 @@ class Network:
         self._keys = secrets.caller_keys
         self._telemetry = telemetry
         self._warned = False
+        # The same senders come again and again.
+        self._direct = lru_cache(maxsize=_REMEMBERED)(self._sent_directly)
 
     def origin(self, request: Request) -> Origin:
         """The sender of ``request``."""
-        client = request.scope.get("client")
-        peer = None if client is None else _address_of_peer(client[0])
-        agent = request.headers.get("user-agent", "")
-        address = self._address(request, peer)
-        device = agent[:_DEVICE_LENGTH]
-        if not device.isprintable():
-            device = "".join(c for c in device if c.isprintable())
+        client, headers = request.scope.get("client"), request.headers
+        host = None if client is None else client[0]
+        agent = headers.get("user-agent", "")
+        if any(name in headers for name in _FORWARDING):
+            peer = _parsed(host)
+            return self._origin(peer, self._forwarded(request, peer), agent)
+        # Long ones are not remembered: what is kept has a bound.
+        return self._direct(host, agent) if len(agent) <= _DEVICE_LENGTH else self._sent_directly(host, agent)
+
+    def _sent_directly(self, host: str | None, agent: str) -> Origin:
+        peer = _parsed(host)
+        return self._origin(peer, None if peer is None else self._evidence(peer), agent)
+
+    def _origin(self, peer: Address | None, address: Address | None, agent: str) -> Origin:
+        device = "".join(c for c in agent[:_DEVICE_LENGTH] if c.isprintable())
         if address is None:
             return Origin(None, "unknown" if peer is None else network_of(peer), device)
         network = network_of(address)
         return Origin(caller_of(network, agent, self._keys), network, device)
 
-    def _address(self, request: Request, peer: Address | None) -> Address | None:
+    def _evidence(self, peer: Address) -> Address | None:
+        # Behind a proxy that was not named, every client would look like the proxy: that is no evidence.
+        unsaid = self._trusted is None and not self._development and (peer.is_private or peer.is_loopback)
+        return None if unsaid or self._trusts(peer) else peer
+
+    def _forwarded(self, request: Request, peer: Address | None) -> Address | None:
         if peer is None:
             return None
-        headers = request.headers
-        if "x-forwarded-for" not in headers and "forwarded" not in headers:
-            # Behind a proxy that was not named, every client would look like the proxy: that is no evidence.
-            unsaid = self._trusted is None and not self._development and (peer.is_private or peer.is_loopback)
-            return None if unsaid or self._trusts(peer) else peer
         if not self._trusts(peer):
             self._warn(peer)
             return None
-        if all(name in headers for name in _FORWARDING):
+        if all(name in request.headers for name in _FORWARDING):
             # The proxy wrote one of the two; the other one may be the client's own invention.
             return None
         for hop in reversed(_hops(request)):
@@ -112,8 +123,8 @@ class Network:
             )
 
 
-# The same peers come again and again: proxies, services, the users of a moment.
-_address_of_peer = lru_cache(maxsize=4096)(parse_address)
+def _parsed(host: str | None) -> Address | None:
+    return None if host is None else parse_address(host)
 
 
 def _hops(request: Request) -> list[str]:

@@ -3,6 +3,7 @@
 Implements: RFC 6749 §5.1, §5.2 (``Cache-Control: no-store``); RFC 6750 §3; RFC 9110 §11.6.1, §10.2.3.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -16,9 +17,20 @@ PUBLIC: Final = {"cache-control": "public, max-age=300", "x-content-type-options
 _JSON: Final = "application/json"
 
 
+class _Answer(Response):
+    """JSON that nobody may keep. Its headers are encoded once, and not for each answer anew."""
+
+    _RAW: Final = [(name.encode(), value.encode()) for name, value in (NO_STORE | {"content-type": _JSON}).items()]
+
+    def init_headers(self, _: Mapping[str, str] | None = None) -> None:
+        """See ``Response``."""
+        self.raw_headers = [*self._RAW, (b"content-length", b"%d" % len(self.body))]
+
+
 def answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """``content`` as JSON that nobody may keep."""
-    return Response(msgspec.json.encode(content), status, headers or NO_STORE, _JSON)
+    body = msgspec.json.encode(content)
+    return _Answer(body, status) if headers is None else Response(body, status, headers, _JSON)
 
 
 def document(body: bytes) -> Response:
