@@ -40,26 +40,35 @@ def wait_until(condition: Any, *, seconds: float = 10, what: str = "the conditio
 
 
 class RunningServer:
-    """A server's process. ``issuer`` is where it answers.
+    """A server's process. ``issuer`` is who it is, ``address`` where it answers; mostly they are the same.
 
     Args:
         folder: data and log live here.
         database_url: SQLite in ``folder`` when left out.
+        issuer: where a load balancer answers for several nodes.
         environment: further WATCHWORD_ variables.
     """
 
     def __init__(
-        self, folder: Path, *, database_url: str | None = None, port: int | None = None, **environment: str
+        self,
+        folder: Path,
+        *,
+        database_url: str | None = None,
+        port: int | None = None,
+        issuer: str | None = None,
+        **environment: str,
     ) -> None:
         self.folder = folder
         self.port = port or free_port()
-        self.issuer = f"http://127.0.0.1:{self.port}"
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.issuer = issuer or self.address
         self.log = folder / "serve.log"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("WATCHWORD_")}
         self.environment = {
             **clean,
             "WATCHWORD_DATA_DIR": str(folder / "data"),
             "WATCHWORD_ISSUER": self.issuer,
+            "WATCHWORD_PORT": str(self.port),
             **({"WATCHWORD_DATABASE_URL": database_url} if database_url else {}),
             **environment,
         }
@@ -71,7 +80,7 @@ class RunningServer:
             self.process = subprocess.Popen(
                 [WATCHWORD, "serve", *arguments], env=self.environment, cwd=self.folder, stdout=log, stderr=log
             )
-        wait_until(self._ready, seconds=20, what=f"the server at {self.issuer}")
+        wait_until(self._ready, seconds=20, what=f"the server at {self.address}")
         return self
 
     def _ready(self) -> bool:
@@ -134,7 +143,7 @@ class RunningServer:
 
     def http(self, **options: Any) -> httpx2.Client:
         """A client for this server, unaffected by the environment's proxies."""
-        return httpx2.Client(base_url=self.issuer, timeout=10, trust_env=False, **options)
+        return httpx2.Client(base_url=self.address, timeout=10, trust_env=False, **options)
 
 
 @contextmanager

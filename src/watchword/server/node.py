@@ -6,6 +6,7 @@ On SIGTERM no new connection is taken, feed streams end at once, requests in fli
 import asyncio
 import gc
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -120,6 +121,7 @@ async def _answer(settings: Settings, sockets: list[socket], parts: Parts) -> No
             proxy_headers=False,
         )
         server = _Server(config, on_exit=parts.log_tail.stop)
+        server.listen_to_signals()
         # What was made so far lives as long as the process: the collector need not look at it again.
         gc.collect()
         gc.freeze()
@@ -134,6 +136,14 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._on_exit = on_exit
         self._loop = asyncio.get_running_loop()
+
+    def listen_to_signals(self) -> None:
+        """Take SIGTERM and SIGINT for good: uvicorn gives them back and raises them anew when it has stopped.
+
+        By the system's own reaction the process would then end before storage is closed, with another status than 0.
+        """
+        for sig in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(sig, self.handle_exit)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""

@@ -79,3 +79,13 @@ def without_one(bucket: Bucket, limit: Limit) -> Bucket:
     """The bucket when a try that was counted as a failure turned out to be none."""
     failures = max(0, bucket.failures - 1)
     return replace(bucket, failures=failures, blocked_until=bucket.blocked_until if failures > limit.free else 0)
+
+
+def cleared(key: bytes) -> Bucket:
+    """The bucket of an account whose failures are no longer consecutive: its owner signed in, or has a new password."""
+    return Bucket(key=key)
+
+
+def is_known(bucket: Bucket, *, now: Instant) -> bool:
+    """Whether the account's owner signed in from that network lately."""
+    return bucket.known and bucket.until > now

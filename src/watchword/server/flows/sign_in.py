@@ -5,13 +5,13 @@ Implements: NIST SP 800-63B-4 §3.1.1, §3.2.2; draft-ietf-oauth-first-party-app
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 from watchword.protocol.errors import InvalidCredentials, TemporarilyUnavailable, TooManyTries
 from watchword.server.domain import password_policy, throttle
 from watchword.server.domain.identifiers import username_key
 from watchword.server.domain.session import ACR_PASSWORD, Authentication
-from watchword.server.domain.throttle import Bucket
+from watchword.server.domain.throttle import Bucket, Limit
 from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User
 from watchword.server.flows.parts import Parts
@@ -58,7 +58,7 @@ async def sign_in(parts: Parts, offered: PasswordSignIn, *, now: Instant) -> tup
         renewed = await parts.passwords.hash(password) if verdict.outdated else None
     except PasswordsBusy:
         # Nobody guessed anything: a flood of sign-ins elsewhere must not use up the owner's tries.
-        await _forgive_try(parts, keys)
+        await _forgive_try(parts, keys, now=now)
         raise TemporarilyUnavailable(slug="sign_in.busy", retry_after=2) from None
     await _uncount_try(parts, keys, user=user, renewed=renewed, now=now)
     authentication = Authentication(
@@ -67,33 +67,33 @@ async def sign_in(parts: Parts, offered: PasswordSignIn, *, now: Instant) -> tup
     return user, authentication
 
 
+_Counted: TypeAlias = list[tuple[bytes, Limit]]
+
+
+def _counted(keys: ThrottleKeys, found: dict[bytes, Bucket], *, now: Instant) -> _Counted:
+    """The buckets that a try counts in."""
+    counted: _Counted = [(keys.account_from_network, throttle.ACCOUNT_FROM_NETWORK), (keys.network, throttle.NETWORK)]
+    # The owner's own networks are not counted with the strangers', so these cannot shut him out.
+    if not throttle.is_known(found[keys.account_from_network], now=now):
+        counted.append((keys.account, throttle.ACCOUNT_FROM_STRANGERS))
+    return counted
+
+
 async def _count_try(parts: Parts, keys: ThrottleKeys, *, now: Instant) -> None:
     """Count the try before its outcome is known, so that a thousand at once are not all the first."""
     async with parts.storage.write() as tx:
         found = await tx.lock_buckets(keys.all)
-        known = found[keys.account_from_network].known
-        counted = [
-            (keys.account_from_network, throttle.ACCOUNT_FROM_NETWORK),
-            (keys.network, throttle.NETWORK),
-        ]
-        # The owner's own networks are not counted with the strangers', so these cannot shut him out.
-        if not known:
-            counted.append((keys.account, throttle.ACCOUNT_FROM_STRANGERS))
+        counted = _counted(keys, found, now=now)
         wait = max(throttle.wait(found[key], now=now) for key, _ in counted)
         if wait > 0:
             raise TooManyTries(slug="sign_in.throttled", retry_after=math.ceil(wait))
         await tx.put_buckets([throttle.after_failure(found[key], key, limit, now=now) for key, limit in counted])
 
 
-async def _forgive_try(parts: Parts, keys: ThrottleKeys) -> None:
+async def _forgive_try(parts: Parts, keys: ThrottleKeys, *, now: Instant) -> None:
     async with parts.storage.write() as tx:
         found = await tx.lock_buckets(keys.all)
-        counted = [
-            (keys.account_from_network, throttle.ACCOUNT_FROM_NETWORK),
-            (keys.network, throttle.NETWORK),
-        ]
-        if not found[keys.account_from_network].known:
-            counted.append((keys.account, throttle.ACCOUNT_FROM_STRANGERS))
+        counted = _counted(keys, found, now=now)
         await tx.put_buckets([throttle.without_one(found[key], limit) for key, limit in counted])
 
 
@@ -105,10 +105,8 @@ async def _uncount_try(parts: Parts, keys: ThrottleKeys, *, user: User, renewed:
             if current is not None and current.password_hash == user.password_hash:
                 await tx.put_user(replace(current, password_hash=renewed))
         found = await tx.lock_buckets(keys.all)
-        known = found[keys.account_from_network].known
-        changed: list[Bucket] = [throttle.without_one(found[keys.network], throttle.NETWORK)]
-        if not known:
-            changed.append(throttle.without_one(found[keys.account], throttle.ACCOUNT_FROM_STRANGERS))
+        # The failures before this were not the account's last word: what counts is how many come in a row.
+        changed = [throttle.without_one(found[keys.network], throttle.NETWORK), throttle.cleared(keys.account)]
         success = throttle.after_success(found[keys.account_from_network], keys.account_from_network, now=now)
         if success is not None:
             changed.append(success)

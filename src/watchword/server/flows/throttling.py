@@ -21,13 +21,18 @@ class ThrottleKeys:
         return cls(
             _key(secrets, "account from network", account, network),
             _key(secrets, "network", network),
-            _key(secrets, "account", account),
+            account_key(secrets, account),
         )
 
     @property
     def all(self) -> tuple[bytes, ...]:
         """In one order everywhere, so that two sign-ins never wait for each other's locks."""
         return tuple(sorted((self.account_from_network, self.network, self.account)))
+
+
+def account_key(secrets: SecretRing, account: str) -> bytes:
+    """The bucket that counts strangers' tries at an account, by its folded user name."""
+    return _key(secrets, "account", account)
 
 
 def sign_up_key(secrets: SecretRing, network: str) -> bytes:

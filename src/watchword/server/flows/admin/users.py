@@ -9,7 +9,7 @@ Implements: NIST SP 800-63B-4 §3.1.1.2; RFC 9700 §4.14.2 (revocation on passwo
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from watchword.server.domain import revocation
+from watchword.server.domain import revocation, throttle
 from watchword.server.domain.audit import Administered, LoggedOutEverywhere
 from watchword.server.domain.identifiers import ID_BYTES, parse_email, parse_username, random_id, username_key
 from watchword.server.domain.time import Instant
@@ -17,6 +17,7 @@ from watchword.server.domain.user import User
 from watchword.server.flows.admin.refusal import Refused, listing
 from watchword.server.flows.new_password import NotAccepted, hash_accepted
 from watchword.server.flows.parts import Parts
+from watchword.server.flows.throttling import account_key
 from watchword.server.ports.transaction import AlreadyThere, Reading, Writing
 
 _PAGE = 1000
@@ -158,6 +159,8 @@ async def set_password(parts: Parts, name: str, password: str) -> User:
         user = replace(locked, password_hash=hashed)
         user = await end_everything(tx, user, reason="password_changed", now=now)
         await tx.put_user(user)
+        # Whoever guessed at the old password has to begin anew; so may the owner, from wherever he is.
+        await tx.put_buckets([throttle.cleared(account_key(parts.secrets, user.username_key))])
         await tx.record(Administered(what="user.password_set", subject=user.sub), now=now)
     return user
 
