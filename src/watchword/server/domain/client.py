@@ -25,6 +25,9 @@ class Client:
 
     Attributes:
         secret_hash: SHA-256 of the secret (256 random bits need no slow hash); None for a public client.
+        name: what users read; None shows the id.
+        requires_pkce: a confidential client of OpenID Connect may do without PKCE, where the operator said so.
+        backchannel_logout_uri: hears of sessions that end (OpenID Connect Back-Channel Logout 1.0 §2.2).
         apis: audiences that it may ask for.
         serves: the audience whose resource server this client is: it may introspect its tokens and read the feed.
         origins: web origins that may call from a browser, beside those of the redirect URIs.
@@ -38,11 +41,15 @@ class Client:
     secret_hash: bytes | None = None
     grant_types: frozenset[GrantType] = frozenset()
     redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_logout_uri: str | None = None
     origins: tuple[str, ...] = ()
     scope: Scope = Scope()
     apis: tuple[str, ...] = ()
     serves: str | None = None
     first_party: bool = False
+    name: str | None = None
+    requires_pkce: bool = True
     reuse: Reuse = "balanced"
     lifetime: ProfileName | None = None
     enabled: bool = True
@@ -59,6 +66,8 @@ class Client:
         # RFC 6749 §4.4: "The client credentials grant type MUST only be used by confidential clients."
         if self.type == "public" and "client_credentials" in self.grant_types:
             raise ValueError("client_credentials is for confidential clients")
+        if self.type == "public" and not self.requires_pkce:
+            raise ValueError("a public client needs PKCE")
         if self.type == "public" and self.serves is not None:
             raise ValueError("a client that serves an API must be confidential")
 

@@ -5,7 +5,8 @@ Implements: OpenID Connect Core 1.0 §2 (``auth_time``, ``acr``, ``amr``); RFC 8
 
 from dataclasses import dataclass
 
-from watchword.server.domain.time import Instant
+from watchword.server.domain.time import Instant, Seconds
+from watchword.server.domain.user import User
 
 ACR_PASSWORD = "urn:watchword:acr:password"
 
@@ -27,6 +28,9 @@ class Session:
 
     Attributes:
         epoch: the user's epoch that it was born with, or was lifted to.
+        cookie_hash: SHA-256 of the browser's cookie; None for a session of an application that signed in by itself.
+        idle: seconds that a browser's session may rest unused.
+        last_seen_at: of a browser's session, written at most once per tenth of the idle time.
         device: what the user may recognise it by: a shortened user agent.
         expires_at: nothing of it is alive afterwards; the sweep takes it some time later.
     """
@@ -40,5 +44,17 @@ class Session:
     device: str
     created_at: Instant
     expires_at: Instant
+    cookie_hash: bytes | None = None
+    idle: Seconds | None = None
+    last_seen_at: Instant = 0
     ended_at: Instant | None = None
     ended_reason: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Session({self.sid!r}, sub={self.sub!r}, epoch={self.epoch}, ended_reason={self.ended_reason!r})"
+
+    def lives(self, *, user: User, now: Instant) -> bool:
+        """Whether the session is good for anything now."""
+        if self.ended_at is not None or not user.enabled or self.epoch != user.epoch or now >= self.expires_at:
+            return False
+        return self.idle is None or now < self.last_seen_at + self.idle

@@ -13,9 +13,12 @@ from watchword.protocol.revocation_feed import Entry
 from watchword.server.domain.api import Api, Catalog
 from watchword.server.domain.audit import AuditEvent, AuditRecord
 from watchword.server.domain.client import Client
+from watchword.server.domain.consent import Consent
+from watchword.server.domain.delivery import Delivery
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.domain.grant_types.authorization_code import AuthorizationCode
 from watchword.server.domain.key_ring import RingKey
+from watchword.server.domain.pushed_request import PushedRequest
 from watchword.server.domain.session import Session
 from watchword.server.domain.throttle import Bucket
 from watchword.server.domain.time import Instant, Seconds
@@ -71,8 +74,20 @@ class Reading(Protocol):
         """The session with that id, ended or not."""
         ...
 
+    async def session_by_cookie(self, cookie_hash: bytes) -> tuple[Session, User] | None:
+        """The browser's session with that cookie, ended or not, and its user."""
+        ...
+
     async def sessions_of(self, sub: str) -> list[Session]:
         """All kept sessions of a user, newest first."""
+        ...
+
+    async def consent(self, sub: str, client_id: str) -> Consent | None:
+        """What the user allowed that client."""
+        ...
+
+    async def consents_of(self, sub: str) -> list[Consent]:
+        """All that a user allowed, by client id."""
         ...
 
     async def grants_of_session(self, sid: str) -> list[Grant]:
@@ -182,6 +197,42 @@ class Writing(Reading, Protocol):
 
     async def put_session(self, session: Session) -> None:
         """The changed row of a session."""
+        ...
+
+    async def put_consent(self, consent: Consent) -> None:
+        """A new or changed consent."""
+        ...
+
+    async def delete_consent(self, sub: str, client_id: str) -> None:
+        """Forget a consent; one that is not there is fine."""
+        ...
+
+    async def add_pushed_request(self, request: PushedRequest) -> None:
+        """A new pushed authorization request."""
+        ...
+
+    async def take_pushed_request(self, handle_hash: bytes) -> PushedRequest | None:
+        """The pushed request with that SHA-256; it is deleted: one use."""
+        ...
+
+    async def add_delivery(self, delivery: Delivery) -> None:
+        """A message that somebody outside must hear of, after the commit, whatever happens to this process."""
+        ...
+
+    async def lease_deliveries(self, *, now: Instant, until: Instant, limit: int) -> list[Delivery]:
+        """Deliveries that are due at ``now``, put off to ``until`` so that no other node takes them meanwhile."""
+        ...
+
+    async def put_delivery(self, delivery: Delivery) -> None:
+        """The changed row of a delivery: its next try."""
+        ...
+
+    async def delete_delivery(self, delivery_id: str) -> None:
+        """A delivery that is done, or given up."""
+        ...
+
+    async def grants_of_user(self, sub: str, client_id: str) -> list[Grant]:
+        """All living grants of a user for one client, for writing, by id."""
         ...
 
     async def add_grant(self, grant: Grant) -> None:

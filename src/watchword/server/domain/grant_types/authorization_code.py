@@ -27,7 +27,7 @@ class AuthorizationCode:
     authentication: Authentication
     scope: Scope
     audiences: tuple[str, ...]
-    code_challenge: str
+    code_challenge: str | None
     expires_at: Instant
     device: str
     redirect_uri: str | None = None
