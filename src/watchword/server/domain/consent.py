@@ -30,7 +30,8 @@ def is_needed(
 
     Args:
         client: who asks. A first-party client is the operator's own and is not asked for.
-        scope, audiences: what would be granted.
+        scope: what would be granted.
+        audiences: whom it would be granted for.
         redirect_uri: where the code would go.
         given: what the user allowed before.
         asked: ``prompt=consent``.

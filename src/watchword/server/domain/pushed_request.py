@@ -13,7 +13,7 @@ PREFIX = "urn:ietf:params:oauth:request_uri:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PushedRequest:
-    """A row. ``handle_hash``: SHA-256 of the request URI; ``parameters``: the request's, in order, also repeated ones."""
+    """A row. ``handle_hash``: SHA-256 of the request URI; ``parameters``: as pushed, in order, also repeated ones."""
 
     handle_hash: bytes
     client_id: str

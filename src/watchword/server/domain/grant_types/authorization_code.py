@@ -68,7 +68,7 @@ class Presentation:
     """A code as it came."""
 
     client_id: str
-    code_verifier: str
+    code_verifier: str | None
     redirect_uri: str | None
     caller: Caller | None
 
@@ -77,7 +77,7 @@ def judge(code: AuthorizationCode, presented: Presentation, *, now: Instant, ove
     """Judge one presentation. Client and verifier come first: a replay without them must change nothing."""
     if code.client_id != presented.client_id:
         return Refuse("code.other_client")
-    if not pkce.matches(presented.code_verifier, code.code_challenge):
+    if not _verifier_fits(code.code_challenge, presented.code_verifier):
         return Refuse("code.wrong_verifier")
     # OAuth 2.1 drops the check of redirect_uri at the token endpoint; where one is sent, it must be the one.
     if presented.redirect_uri is not None and presented.redirect_uri != code.redirect_uri:
@@ -90,3 +90,10 @@ def judge(code: AuthorizationCode, presented: Presentation, *, now: Instant, ove
     if now >= code.expires_at:
         return Refuse("code.expired")
     return Redeem()
+
+
+def _verifier_fits(challenge: str | None, verifier: str | None) -> bool:
+    # RFC 9700 §2.1.1: a verifier without a challenge is refused as well, or dropping the challenge would go unseen.
+    if challenge is None or verifier is None:
+        return challenge is None and verifier is None
+    return pkce.matches(verifier, challenge)

@@ -89,10 +89,10 @@ async def _redeem_row(
 def _presentation(client: Client, request: TokenRequest) -> rule.Presentation:
     if not request.code:
         raise InvalidRequest("code is missing", slug="token.missing_parameter")
-    if not request.code_verifier:
+    if not request.code_verifier and client.requires_pkce:
         raise InvalidRequest("code_verifier is missing", slug="token.missing_parameter")
     try:
-        verifier = pkce.parse_verifier(request.code_verifier)
+        verifier = pkce.parse_verifier(request.code_verifier) if request.code_verifier else None
     except ValueError as error:
         raise InvalidRequest(str(error), slug="code.malformed_verifier") from None
     return rule.Presentation(
