@@ -11,11 +11,14 @@ from watchword.protocol import base64url
 from watchword.protocol.scope import Scope
 from watchword.server.domain.api import Api
 from watchword.server.domain.client import Client
+from watchword.server.domain.consent import Consent
+from watchword.server.domain.delivery import Delivery
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.domain.grant_types.authorization_code import AuthorizationCode
 from watchword.server.domain.identifiers import username_key
 from watchword.server.domain.key_ring import RingKey
 from watchword.server.domain.lifetimes import DAY
+from watchword.server.domain.pushed_request import PushedRequest
 from watchword.server.domain.session import ACR_PASSWORD, Authentication, Session
 from watchword.server.domain.throttle import Bucket
 from watchword.server.domain.user import User
@@ -89,6 +92,53 @@ def a_session(user: User | None = None, **changes: Any) -> Session:
         "expires_at": NOW + 90 * DAY,
     }
     return Session(**given | changes)
+
+
+def a_browser_session(user: User | None = None, **changes: Any) -> Session:
+    """A session that a browser holds by a cookie."""
+    given: dict[str, Any] = {
+        "cookie_hash": secrets.token_bytes(32),
+        "idle": 1 * DAY,
+        "last_seen_at": NOW,
+        "expires_at": NOW + 14 * DAY,
+    }
+    return a_session(user, **given | changes)
+
+
+def a_consent(user: User | None = None, client: Client | None = None, **changes: Any) -> Consent:
+    """What ``user`` allowed ``client``."""
+    given: dict[str, Any] = {
+        "sub": (user or a_user()).sub,
+        "client_id": client.client_id if client else "app-of-nobody",
+        "scope": Scope.parse("openid orders:read"),
+        "audiences": (AUDIENCE,),
+        "granted_at": NOW,
+    }
+    return Consent(**given | changes)
+
+
+def a_pushed_request(client: Client | None = None, **changes: Any) -> PushedRequest:
+    """A pushed authorization request that waits for the browser."""
+    given: dict[str, Any] = {
+        "handle_hash": secrets.token_bytes(32),
+        "client_id": client.client_id if client else "app-of-nobody",
+        "parameters": (("response_type", "code"), ("scope", "openid")),
+        "expires_at": NOW + 90,
+    }
+    return PushedRequest(**given | changes)
+
+
+def a_delivery(**changes: Any) -> Delivery:
+    """A delivery that is due."""
+    given: dict[str, Any] = {
+        "id": new_id(),
+        "kind": "backchannel_logout",
+        "target": "https://app.example/back-channel",
+        "content": {"client_id": "app", "sub": new_id()},
+        "due_at": NOW,
+        "expires_at": NOW + 1 * DAY,
+    }
+    return Delivery(**given | changes)
 
 
 def a_grant(session: Session | None = None, client: Client | None = None, **changes: Any) -> Grant:

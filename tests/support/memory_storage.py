@@ -15,6 +15,7 @@ from tests.support.memory_tables import MemoryReading, MemoryWriting, Tables
 from watchword.protocol.revocation_feed import Entry, first_link, next_link
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.domain.lifetimes import AFTERWARDS, AUDIT
+from watchword.server.domain.session import Session
 from watchword.server.domain.time import Instant
 from watchword.server.ports.clock import Clock
 from watchword.server.ports.storage import Decision, LogPage, StorageUnavailable
@@ -154,9 +155,18 @@ def _sweep(tables: Tables, now: Instant, limit: int) -> int:
                 del rows[key]
                 swept += 1
 
-    drop(tables.sessions, lambda row: (row.expires_at if row.ended_at is None else row.ended_at) + AFTERWARDS)
+    def end_of(session: Session) -> float:
+        if session.ended_at is not None:
+            return session.ended_at
+        # Its row stays as long as a grant may stand on it.
+        grants = (grant.absolute_end for grant in tables.grants.values() if grant.sid == session.sid)
+        return max(session.expires_at, *grants, 0)
+
+    drop(tables.sessions, lambda row: end_of(row) + AFTERWARDS)
     drop(tables.grants, lambda row: (row.absolute_end if row.ended_at is None else row.ended_at) + AFTERWARDS)
     drop(tables.codes, lambda row: row.expires_at)
+    drop(tables.pushed, lambda row: row.expires_at)
+    drop(tables.deliveries, lambda row: row.expires_at)
     drop(tables.buckets, lambda row: row.until)
     audit = dict(enumerate(tables.audit))
     drop(audit, lambda row: row.at + AUDIT)

@@ -3,7 +3,7 @@
 import secrets
 from collections.abc import Sequence
 from copy import copy
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 from watchword.protocol import base64url
@@ -12,9 +12,12 @@ from watchword.protocol.scope import Scope
 from watchword.server.domain.api import Api, Catalog
 from watchword.server.domain.audit import AuditEvent, AuditRecord
 from watchword.server.domain.client import Client
+from watchword.server.domain.consent import Consent
+from watchword.server.domain.delivery import Delivery
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.domain.grant_types.authorization_code import AuthorizationCode
 from watchword.server.domain.key_ring import RingKey
+from watchword.server.domain.pushed_request import PushedRequest
 from watchword.server.domain.session import Session
 from watchword.server.domain.throttle import Bucket
 from watchword.server.domain.time import Instant, Seconds
@@ -33,6 +36,9 @@ class Tables:
     sessions: dict[str, Session] = field(default_factory=dict)
     grants: dict[bytes, Grant] = field(default_factory=dict)
     codes: dict[bytes, AuthorizationCode] = field(default_factory=dict)
+    consents: dict[tuple[str, str], Consent] = field(default_factory=dict)
+    pushed: dict[bytes, PushedRequest] = field(default_factory=dict)
+    deliveries: dict[str, Delivery] = field(default_factory=dict)
     keys: dict[str, RingKey] = field(default_factory=dict)
     buckets: dict[bytes, Bucket] = field(default_factory=dict)
     meta: dict[str, str] = field(default_factory=dict)
@@ -86,9 +92,20 @@ class MemoryReading:
     async def session(self, sid: str) -> Session | None:
         return self.tables.sessions.get(sid)
 
+    async def session_by_cookie(self, cookie_hash: bytes) -> tuple[Session, User] | None:
+        session = next((one for one in self.tables.sessions.values() if one.cookie_hash == cookie_hash), None)
+        user = self.tables.users.get(session.sub) if session is not None else None
+        return None if session is None or user is None else (session, user)
+
     async def sessions_of(self, sub: str) -> list[Session]:
         found = [session for session in self.tables.sessions.values() if session.sub == sub]
         return sorted(found, key=lambda session: (-session.created_at, session.sid))
+
+    async def consent(self, sub: str, client_id: str) -> Consent | None:
+        return self.tables.consents.get((sub, client_id))
+
+    async def consents_of(self, sub: str) -> list[Consent]:
+        return [consent for key, consent in sorted(self.tables.consents.items()) if key[0] == sub]
 
     async def grants_of_session(self, sid: str) -> list[Grant]:
         found = [grant for grant in self.tables.grants.values() if grant.sid == sid]
@@ -156,6 +173,7 @@ class MemoryWriting(MemoryReading):
         _drop(self.tables.sessions, lambda session: session.sub == sub)
         _drop(self.tables.grants, lambda grant: grant.sub == sub)
         _drop(self.tables.codes, lambda code: code.authentication.sub == sub)
+        _drop(self.tables.consents, lambda consent: consent.sub == sub)
 
     async def add_client(self, client: Client) -> None:
         _add(self.tables.clients, client.client_id, client, "client")
@@ -170,6 +188,8 @@ class MemoryWriting(MemoryReading):
         self.tables.clients.pop(client_id, None)
         _drop(self.tables.grants, lambda grant: grant.client_id == client_id)
         _drop(self.tables.codes, lambda code: code.client_id == client_id)
+        _drop(self.tables.consents, lambda consent: consent.client_id == client_id)
+        _drop(self.tables.pushed, lambda pushed: pushed.client_id == client_id)
 
     async def add_api(self, api: Api) -> None:
         _add(self.tables.apis, api.audience, api, "api")
@@ -181,6 +201,8 @@ class MemoryWriting(MemoryReading):
         self.tables.longest = max(self.tables.longest, ttl)
 
     async def add_session(self, session: Session) -> None:
+        if session.cookie_hash is not None and await self.session_by_cookie(session.cookie_hash):
+            raise ValueError("the cookie is to be unique")
         self.tables.sessions[session.sid] = session
 
     async def lock_session(self, sid: str) -> Session | None:
@@ -188,6 +210,39 @@ class MemoryWriting(MemoryReading):
 
     async def put_session(self, session: Session) -> None:
         _change(self.tables.sessions, session.sid, session)
+
+    async def put_consent(self, consent: Consent) -> None:
+        if consent.sub in self.tables.users and consent.client_id in self.tables.clients:
+            self.tables.consents[consent.sub, consent.client_id] = consent
+
+    async def delete_consent(self, sub: str, client_id: str) -> None:
+        self.tables.consents.pop((sub, client_id), None)
+
+    async def add_pushed_request(self, request: PushedRequest) -> None:
+        self.tables.pushed[request.handle_hash] = request
+
+    async def take_pushed_request(self, handle_hash: bytes) -> PushedRequest | None:
+        return self.tables.pushed.pop(handle_hash, None)
+
+    async def add_delivery(self, delivery: Delivery) -> None:
+        self.tables.deliveries[delivery.id] = delivery
+
+    async def lease_deliveries(self, *, now: Instant, until: Instant, limit: int) -> list[Delivery]:
+        waiting = sorted(self.tables.deliveries.values(), key=lambda delivery: (delivery.due_at, delivery.id))
+        due = [delivery for delivery in waiting if delivery.due_at <= now < delivery.expires_at]
+        leased = [replace(delivery, due_at=until) for delivery in due[:limit]]
+        self.tables.deliveries |= {delivery.id: delivery for delivery in leased}
+        return leased
+
+    async def put_delivery(self, delivery: Delivery) -> None:
+        _change(self.tables.deliveries, delivery.id, delivery)
+
+    async def delete_delivery(self, delivery_id: str) -> None:
+        self.tables.deliveries.pop(delivery_id, None)
+
+    async def grants_of_user(self, sub: str, client_id: str) -> list[Grant]:
+        grants = [grant for _, grant in sorted(self.tables.grants.items())]
+        return [one for one in grants if (one.sub, one.client_id, one.ended_at) == (sub, client_id, None)]
 
     async def add_grant(self, grant: Grant) -> None:
         self.tables.grants[grant.id] = grant

@@ -81,6 +81,48 @@ class InvalidTarget(OAuthError):
     code, status, bland = "invalid_target", 400, "name one resource that the client may use and that owns the scope"
 
 
+class UnsupportedResponseType(OAuthError):
+    """Another response type than ``code``."""
+
+    code, status, bland = "unsupported_response_type", 400, "only response_type=code is offered"
+
+
+class LoginRequired(OAuthError):
+    """``prompt=none``, and the user would have to sign in."""
+
+    code, status, bland = "login_required", 400, "the user must sign in"
+
+
+class ConsentRequired(OAuthError):
+    """``prompt=none``, and the user would have to consent."""
+
+    code, status, bland = "consent_required", 400, "the user must consent"
+
+
+class UnmetAuthenticationRequirements(OAuthError):
+    """No way of sign-in here is as strong as asked (RFC 9470; OpenID Connect unmet_authentication_requirements)."""
+
+    code, status, bland = "unmet_authentication_requirements", 400, "no sign-in here is as strong as asked"
+
+
+class RequestNotSupported(OAuthError):
+    """Request objects are not offered (OpenID Connect Core 1.0 §6)."""
+
+    code, status, bland = "request_not_supported", 400, "request objects are not offered"
+
+
+class RequestUriNotSupported(OAuthError):
+    """Only request URIs of our own /par are taken."""
+
+    code, status, bland = "request_uri_not_supported", 400, "only a request_uri from /par is taken"
+
+
+class InvalidRequestUri(OAuthError):
+    """The pushed request is unknown, used, expired or another client's (RFC 9126 §4)."""
+
+    code, status, bland = "invalid_request_uri", 400, "the request_uri is unknown, used, or expired"
+
+
 class AccessDenied(OAuthError):
     """The user or the server said no."""
 

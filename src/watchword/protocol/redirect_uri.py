@@ -28,6 +28,31 @@ def parse_redirect_uri(text: str) -> str:
     raise ValueError("a redirect URI is https, http on loopback, or of a private-use scheme with a dot")
 
 
+def matches(registered: str, given: str) -> bool:
+    """Whether ``given`` is the registered redirect URI: the same text, the port of a loopback address aside.
+
+    RFC 8252 §7.3: the authorization server "MUST allow any port to be specified at the time of the request for
+    loopback IP redirect URIs"; ``localhost`` is treated alike, as many applications use it.
+    """
+    if registered == given:
+        return True
+    ours, theirs = _loopback(registered), _loopback(given)
+    return ours is not None and ours == theirs
+
+
+_LOOPBACK = re.compile(
+    r"http://(127\.0\.0\.1|\[::1\]|localhost)(?::([1-9][0-9]{0,4}))?((?:/[\x21-\x7e]*)?)\Z", re.ASCII
+)
+
+
+def _loopback(text: str) -> tuple[str, str] | None:
+    """Host and everything behind the port of a loopback redirect URI, read by its text alone; None for another."""
+    found = _LOOPBACK.match(text)
+    if found is None or "#" in text or int(found[2] or 0) > 65535:
+        return None
+    return found[1], found[3]
+
+
 def parse_origin(text: str) -> str:
     """A web origin, in the spelling that browsers send.
 

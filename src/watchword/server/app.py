@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from watchword.server.adapters.argon2_passwords import Argon2Passwords
 from watchword.server.adapters.local_signer import LocalSigner, purpose_of
-from watchword.server.adapters.sealing import CannotUnseal, Sealing
+from watchword.server.adapters.sealing import Sealing
 from watchword.server.adapters.system_clock import SystemClock
 from watchword.server.adapters.system_entropy import SystemEntropy
 from watchword.server.domain.secret_ring import SecretRing
@@ -14,6 +14,7 @@ from watchword.server.flows import key_ring
 from watchword.server.flows.directory import Directory
 from watchword.server.flows.log_tail import LogTail
 from watchword.server.flows.parts import Parts
+from watchword.server.ports.sealing import CannotUnseal
 from watchword.server.ports.storage import Storage
 from watchword.server.ports.telemetry import Telemetry
 from watchword.server.settings import Settings, SettingsError
@@ -55,6 +56,7 @@ async def opened(settings: Settings, telemetry: Telemetry) -> AsyncIterator[Part
             entropy=entropy,
             passwords=passwords,
             signer=signer,
+            sealer=sealing,
             telemetry=telemetry,
             secrets=settings.secrets,
             lifetimes=settings.lifetimes,

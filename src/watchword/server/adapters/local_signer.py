@@ -33,6 +33,7 @@ class LocalSigner:
         self._sealing = sealing
         self._signing: dict[str, SigningKey] = {}
         self._published: dict[str, VerificationKey] = {}
+        self._known: dict[str, VerificationKey] = {}
 
     def load(self, keys: list[RingKey]) -> None:
         """See ``ports.signing.Signer``."""
@@ -40,12 +41,13 @@ class LocalSigner:
         signing: dict[str, SigningKey] = {
             key.alg: held.get(key.kid) or self._unseal(key) for key in keys if key.state == "signing"
         }
-        published = {
+        known = {
             key.kid: jwk_set.parse_jwk(strict_json.parse_object(key.public_jwk.encode()))
             for key in keys
-            if key.published
+            if key.state != "revoked"
         }
-        self._signing, self._published = signing, published
+        published = {key.kid: known[key.kid] for key in keys if key.published}
+        self._signing, self._published, self._known = signing, published, known
 
     async def make(self, alg: Algorithm, *, now: Instant) -> RingKey:
         """See ``ports.signing.Signer``. RSA takes a tenth of a second, so it is made off the event loop."""
@@ -81,6 +83,10 @@ class LocalSigner:
     def find(self, kid: str, /) -> VerificationKey | None:
         """See ``ports.signing.Signer``."""
         return self._published.get(kid)
+
+    def recognise(self, kid: str, /) -> VerificationKey | None:
+        """See ``ports.signing.Signer``."""
+        return self._known.get(kid)
 
     def _unseal(self, key: RingKey) -> SigningKey:
         der = self._sealing.unseal(key.sealed or b"", purpose=purpose_of(key.kid))

@@ -10,13 +10,10 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from watchword.server.domain.secret_ring import SecretRing
 from watchword.server.ports.entropy import Entropy
+from watchword.server.ports.sealing import CannotUnseal
 
 _VERSION: Final = b"\x01"
 _NONCE: Final = 12
-
-
-class CannotUnseal(Exception):
-    """Sealed under a secret that is not listed, or changed since."""
 
 
 class Sealing:

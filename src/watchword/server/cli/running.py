@@ -40,7 +40,7 @@ def sentence_for(error: Exception) -> str:
 
     The text of an unforeseen error may hold anything, a password from a database URL too.
     """
-    from watchword.server.adapters.sealing import CannotUnseal
+    from watchword.server.ports.sealing import CannotUnseal
     from watchword.server.settings import SettingsError
     from watchword.server.storage.schema import ForeignDatabase
     from watchword.server.storage.sqlite_lock import AlreadyServed, WrongUser

@@ -29,6 +29,17 @@ class SignedIn(AuditEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SignedInByBrowser(AuditEvent):
+    """A user signed in at the sign-in page."""
+
+    kind = "session.browser"
+    sub: str
+    sid: str
+    amr: str
+    device: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEnded(AuditEvent):
     """A session ended: sign-out, or an operator's command."""
 
@@ -46,6 +57,14 @@ class LoggedOutEverywhere(AuditEvent):
     sub: str
     epoch: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordChanged(AuditEvent):
+    """A user changed his password."""
+
+    kind = "user.password_changed"
+    sub: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ class DerivedKeys:
     caller: bytes
     at_rest: bytes
     throttle: bytes
+    form: bytes
     check: str
 
     def __repr__(self) -> str:
@@ -96,5 +97,6 @@ def _derive(secret: bytes) -> DerivedKeys:
         caller=key("caller"),
         at_rest=key("at rest"),
         throttle=key("throttle"),
+        form=key("form"),
         check=hashlib.sha256(key("check")).hexdigest(),
     )

@@ -6,10 +6,11 @@ Lock order: users, sessions, grants by id, then the log's head (which the commit
 from dataclasses import replace
 
 from watchword.server.domain import revocation
-from watchword.server.domain.audit import GrantEnded, SessionEnded
+from watchword.server.domain.audit import GrantEnded, LoggedOutEverywhere, SessionEnded
 from watchword.server.domain.grant import Grant
 from watchword.server.domain.session import Session
 from watchword.server.domain.time import Instant
+from watchword.server.domain.user import User
 from watchword.server.ports.transaction import Writing
 
 
@@ -31,3 +32,12 @@ async def end_session(tx: Writing, session: Session, *, reason: str, now: Instan
     longest = await tx.longest_access_token()
     await tx.revoke(revocation.of_session(session.sid, now=now, longest=longest))
     await tx.record(SessionEnded(sub=session.sub, sid=session.sid, reason=reason), now=now)
+
+
+async def end_everything(tx: Writing, user: User, *, reason: str, now: Instant) -> User:
+    """The user with the next epoch, and the log entry that tells every service. The caller writes the row."""
+    ended = replace(user, epoch=user.epoch + 1)
+    longest = await tx.longest_access_token()
+    await tx.revoke(revocation.of_user(ended.sub, ended.epoch, now=now, longest=longest))
+    await tx.record(LoggedOutEverywhere(sub=ended.sub, epoch=ended.epoch, reason=reason), now=now)
+    return ended

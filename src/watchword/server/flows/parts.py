@@ -9,6 +9,7 @@ from watchword.server.flows.log_tail import LogTail
 from watchword.server.ports.clock import Clock
 from watchword.server.ports.entropy import Entropy
 from watchword.server.ports.passwords import Passwords
+from watchword.server.ports.sealing import Sealer
 from watchword.server.ports.signing import Signer
 from watchword.server.ports.storage import Storage
 from watchword.server.ports.telemetry import Telemetry
@@ -24,6 +25,7 @@ class Parts:
     entropy: Entropy
     passwords: Passwords
     signer: Signer
+    sealer: Sealer
     telemetry: Telemetry
     secrets: SecretRing
     lifetimes: Lifetimes

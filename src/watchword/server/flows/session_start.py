@@ -12,6 +12,7 @@ from watchword.server.domain.client import Client
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.domain.grant_types.refresh_token import Position
 from watchword.server.domain.identifiers import ID_BYTES, random_id
+from watchword.server.domain.lifetimes import RefreshLifetime
 from watchword.server.domain.session import Authentication, Session
 from watchword.server.domain.time import Instant
 from watchword.server.flows.parts import Parts
@@ -33,11 +34,13 @@ class Beginning:
 FIRST = Position(1, 0)
 
 
-async def start(parts: Parts, tx: Writing, begin: Beginning) -> tuple[Grant, Standing]:
-    """Write a session and its grant within ``tx``.
+async def start(parts: Parts, tx: Writing, begin: Beginning, *, sid: str | None = None) -> tuple[Grant, Standing]:
+    """Write a grant within ``tx``, in the browser's session ``sid``, else in a session of its own.
+
+    With ``offline_access`` the grant outlives the browser's session, so it gets its own (OpenID Connect Core 1.0 §11).
 
     Raises:
-        InvalidGrant: the user was disabled or logged out everywhere since he signed in.
+        InvalidGrant: the user was disabled, logged out everywhere, or signed out since he signed in.
     """
     proof, now = begin.authentication, begin.now
     # For writing, so that "log out everywhere" comes wholly before or wholly after.
@@ -45,17 +48,8 @@ async def start(parts: Parts, tx: Writing, begin: Beginning) -> tuple[Grant, Sta
     if user is None or not user.enabled or user.epoch != proof.epoch:
         raise InvalidGrant(slug="session.user_gone", detail="disabled or logged out everywhere since the sign-in")
     lifetime = parts.lifetimes.refresh_of(begin.client.lifetime)
-    session = Session(
-        sid=random_id(parts.entropy.draw(ID_BYTES)),
-        sub=proof.sub,
-        epoch=proof.epoch,
-        auth_time=proof.auth_time,
-        acr=proof.acr,
-        amr=proof.amr,
-        device=begin.device,
-        created_at=now,
-        expires_at=now + lifetime.absolute,
-    )
+    joined = sid is not None and "offline_access" not in begin.scope
+    session = await _joined(tx, sid) if joined and sid is not None else _own(parts, begin, lifetime)
     grant = Grant(
         id=parts.entropy.draw(ID_BYTES),
         gid=random_id(parts.entropy.draw(ID_BYTES)),
@@ -69,7 +63,8 @@ async def start(parts: Parts, tx: Writing, begin: Beginning) -> tuple[Grant, Sta
         idle=lifetime.idle,
         absolute_end=now + lifetime.absolute,
     )
-    await tx.add_session(session)
+    if not joined:
+        await tx.add_session(session)
     await tx.add_grant(grant)
     event = SignedIn(
         sub=proof.sub,
@@ -81,6 +76,28 @@ async def start(parts: Parts, tx: Writing, begin: Beginning) -> tuple[Grant, Sta
     )
     await tx.record(event, now=now)
     return grant, standing_of(session, user_roles=user.roles)
+
+
+async def _joined(tx: Writing, sid: str) -> Session:
+    session = await tx.lock_session(sid)
+    if session is None or session.ended_at is not None:
+        raise InvalidGrant(slug="session.signed_out", detail="the browser's session ended since the sign-in")
+    return session
+
+
+def _own(parts: Parts, begin: Beginning, lifetime: RefreshLifetime) -> Session:
+    proof = begin.authentication
+    return Session(
+        sid=random_id(parts.entropy.draw(ID_BYTES)),
+        sub=proof.sub,
+        epoch=proof.epoch,
+        auth_time=proof.auth_time,
+        acr=proof.acr,
+        amr=proof.amr,
+        device=begin.device,
+        created_at=begin.now,
+        expires_at=begin.now + lifetime.absolute,
+    )
 
 
 def standing_of(session: Session, *, user_roles: frozenset[str]) -> Standing:

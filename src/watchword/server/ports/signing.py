@@ -39,3 +39,7 @@ class Signer(Protocol):
     def find(self, kid: str, /) -> VerificationKey | None:
         """The published key of that id."""
         ...
+
+    def recognise(self, kid: str, /) -> VerificationKey | None:
+        """The key of that id, published or *gone*, but not revoked: for tokens that may be old (``id_token_hint``)."""
+        ...

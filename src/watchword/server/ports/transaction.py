@@ -3,7 +3,8 @@
 What is put and is not there (any more) stays away, without an error. Text that a database cannot hold (NUL, lone
 surrogates) is looked up and found missing.
 
-Lock order, to be kept by callers: users, sessions, grants by id, then the log's head, which the commit takes itself.
+Lock order, to be kept by callers: users, clients, sessions, grants by id, then the log's head, which the commit takes
+itself.
 """
 
 from collections.abc import Sequence
@@ -142,7 +143,7 @@ class Writing(Reading, Protocol):
         ...
 
     async def delete_user(self, sub: str) -> None:
-        """Delete a user with roles, sessions, grants and codes. The ``sub`` is never given again."""
+        """Delete a user with roles, sessions, grants, codes and consents. The ``sub`` is never given again."""
         ...
 
     # Clients, APIs, roles
@@ -163,7 +164,7 @@ class Writing(Reading, Protocol):
         ...
 
     async def delete_client(self, client_id: str) -> None:
-        """Delete a client with its grants and codes."""
+        """Delete a client with its grants, codes, consents and pushed requests."""
         ...
 
     async def add_api(self, api: Api) -> None:
@@ -200,7 +201,7 @@ class Writing(Reading, Protocol):
         ...
 
     async def put_consent(self, consent: Consent) -> None:
-        """A new or changed consent."""
+        """A new or changed consent. Its user and client stay until the commit; where one is gone, nothing is put."""
         ...
 
     async def delete_consent(self, sub: str, client_id: str) -> None:
@@ -220,7 +221,10 @@ class Writing(Reading, Protocol):
         ...
 
     async def lease_deliveries(self, *, now: Instant, until: Instant, limit: int) -> list[Delivery]:
-        """Deliveries that are due at ``now``, put off to ``until`` so that no other node takes them meanwhile."""
+        """Deliveries that are due at ``now``, put off to ``until`` so that no other node takes them meanwhile.
+
+        Longest due first, at most ``limit``, as they are after it; none that is given up by ``now``.
+        """
         ...
 
     async def put_delivery(self, delivery: Delivery) -> None:

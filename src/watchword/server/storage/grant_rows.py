@@ -14,7 +14,8 @@ GONE: Final = "session_ended"
 
 def session_of(row: Row) -> Session:
     """A session."""
-    sid, sub, epoch, auth_time, acr, amr, device, created_at, expires_at, ended_at, ended_reason = row
+    sid, sub, epoch, auth_time, acr, amr, device, created_at, expires_at, ended_at, ended_reason = row[:11]
+    cookie_hash, idle, last_seen_at = row[11:]
     return Session(
         sid=sid,
         sub=sub,
@@ -25,6 +26,9 @@ def session_of(row: Row) -> Session:
         device=device,
         created_at=created_at,
         expires_at=expires_at,
+        cookie_hash=cookie_hash,
+        idle=idle,
+        last_seen_at=last_seen_at,
         ended_at=ended_at,
         ended_reason=ended_reason,
     )
@@ -45,6 +49,9 @@ def of_session(session: Session) -> dict[str, Any]:
         "ended_at": session.ended_at,
         "ended_reason": session.ended_reason,
         "ends_at": session.expires_at if session.ended_at is None else session.ended_at,
+        "cookie_hash": session.cookie_hash,
+        "idle": session.idle,
+        "last_seen_at": session.last_seen_at,
     }
 
 
@@ -106,7 +113,11 @@ def of_grant(grant: Grant) -> dict[str, Any]:
 
 
 def standing_of(row: Row) -> Standing:
-    """What a grant stands on, from the columns behind the grant's own."""
+    """What a grant stands on, from the columns behind the grant's own.
+
+    A session counts as ended when somebody ended it. That a browser's session ran out, idle or absolute, asks for a new
+    sign-in there and ends no grant: grants have ends of their own.
+    """
     user_enabled, user_epoch, roles, session_epoch, ended_at, reason, auth_time, acr, amr, client_enabled = row[21:]
     ended = session_epoch is None or ended_at is not None
     return Standing(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, LargeBinary, Select, any_, bindparam, select
+from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, select
 
 from watchword.server.domain.api import Catalog
 from watchword.server.domain.audit import AuditRecord
@@ -68,6 +68,11 @@ _SESSIONS_OF: Final = fixed(
     .where(t.sessions.c.sub == bindparam("sub"))
     .order_by(t.sessions.c.created_at.desc(), t.sessions.c.sid)
 )
+_SESSION_BY_COOKIE: Final = fixed(
+    select(*SESSION_COLUMNS, t.users, _roles_of_users)
+    .join(t.users, t.users.c.sub == t.sessions.c.sub)
+    .where(t.sessions.c.cookie_hash == bindparam("cookie_hash"))
+)
 _GRANTS_OF_SESSION: Final = fixed(
     select(*GRANT_COLUMNS).where(t.grants.c.sid == bindparam("sid")).order_by(t.grants.c.created_at, t.grants.c.gid)
 )
@@ -85,11 +90,6 @@ _AUDIT: Final = fixed(
     select(t.audit.c.at, t.audit.c.kind, t.audit.c.fields).order_by(t.audit.c.id.desc()).limit(bindparam("limit"))
 )
 META: Final = fixed(select(t.meta.c.value).where(t.meta.c.name == bindparam("name")))
-
-
-def locking(core: Select[Any]) -> Statement:
-    """``core`` as a read for writing. SQLite has one writer at a time and needs no locks of rows."""
-    return fixed(core.with_for_update())
 
 
 def one(statement: Statement, **values: Any) -> Steps[Row | None]:
@@ -147,6 +147,15 @@ def session(sid: str) -> Steps[Session | None]:
     """The session with that id."""
     row = (yield from one(SESSION, sid=sid)) if rows.storable(sid) else None
     return None if row is None else grant_rows.session_of(row)
+
+
+def session_by_cookie(cookie_hash: bytes) -> Steps[tuple[Session, User] | None]:
+    """The browser's session with that cookie, and its user."""
+    row = yield from one(_SESSION_BY_COOKIE, cookie_hash=cookie_hash)
+    if row is None:
+        return None
+    width = len(SESSION_COLUMNS)
+    return grant_rows.session_of(row[:width]), rows.user_of(row[width:])
 
 
 def sessions_of(sub: str) -> Steps[list[Session]]:

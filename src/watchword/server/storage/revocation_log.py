@@ -15,13 +15,14 @@ from watchword.server.domain.time import Instant
 from watchword.server.ports.storage import LogPage
 from watchword.server.storage import reads, rows
 from watchword.server.storage import tables as t
+from watchword.server.storage.row_statements import locking
 from watchword.server.storage.statement import Call, Steps, fixed
 
 HEAD_ROW: Final = 1
 
 _head = select(t.log_head.c.name, t.log_head.c.sequence, t.log_head.c.link).where(t.log_head.c.id == HEAD_ROW)
 _HEAD: Final = fixed(_head)
-_LOCK_HEAD: Final = reads.locking(_head)
+_LOCK_HEAD: Final = locking(_head)
 _RAISE_HEAD: Final = fixed(
     update(t.log_head)
     .where(t.log_head.c.id == HEAD_ROW)

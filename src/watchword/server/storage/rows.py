@@ -88,7 +88,7 @@ def client_of(row: Row) -> Client:
     (client_id, type_, auth_method, created_at, secret_hash, grant_types, redirect_uris, origins, scope, apis) = row[
         :10
     ]
-    serves, first_party, reuse, lifetime, enabled, disabled_until = row[10:]
+    serves, first_party, reuse, lifetime, enabled, disabled_until, after_logout, backchannel, name, pkce = row[10:]
     return Client(
         client_id=client_id,
         type=type_,
@@ -97,11 +97,15 @@ def client_of(row: Row) -> Client:
         secret_hash=secret_hash,
         grant_types=frozenset(unpack(grant_types)),  # type: ignore[arg-type] # stored by of_client
         redirect_uris=unpack(redirect_uris),
+        post_logout_redirect_uris=unpack(after_logout),
+        backchannel_logout_uri=backchannel,
         origins=unpack(origins),
         scope=scope_of(scope),
         apis=unpack(apis),
         serves=serves,
         first_party=bool(first_party),
+        name=name,
+        requires_pkce=bool(pkce),
         reuse=reuse,
         lifetime=lifetime,
         enabled=bool(enabled),
@@ -119,11 +123,15 @@ def of_client(client: Client) -> dict[str, Any]:
         "secret_hash": client.secret_hash,
         "grant_types": pack(sorted(client.grant_types)),
         "redirect_uris": pack(client.redirect_uris),
+        "post_logout_redirect_uris": pack(client.post_logout_redirect_uris),
+        "backchannel_logout_uri": client.backchannel_logout_uri,
         "origins": pack(client.origins),
         "scope": str(client.scope),
         "apis": pack(client.apis),
         "serves": client.serves,
         "first_party": client.first_party,
+        "name": client.name,
+        "requires_pkce": client.requires_pkce,
         "reuse": client.reuse,
         "lifetime": client.lifetime,
         "enabled": client.enabled,

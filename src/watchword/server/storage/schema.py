@@ -14,7 +14,7 @@ from watchword.server.ports.storage import StorageUnavailable
 from watchword.server.storage.database_url import Database, SqliteDatabase
 
 # Oldest first. A test says that these are the migrations there are.
-REVISIONS: Final = ("0001",)
+REVISIONS: Final = ("0001", "0002")
 _TRIES: Final = 5
 _alone: Final = threading.Lock()
 
@@ -110,11 +110,12 @@ def _upgrade(database: Database) -> list[str]:
         return asyncio.run(upgrade_postgres(database, run_migrations))
 
 
-def run_migrations(connection: Any) -> list[str]:
+def run_migrations(connection: Any, *, to: str = "head") -> list[str]:
     """Run what is missing on a connection that is inside a transaction; the revisions applied.
 
     Args:
         connection: a ``sqlalchemy.Connection``.
+        to: the revision to stop at; the newest otherwise.
     """
     from alembic import command  # noqa: PLC0415
     from alembic.config import Config  # noqa: PLC0415
@@ -123,5 +124,5 @@ def run_migrations(connection: Any) -> list[str]:
     config = Config(attributes={"connection": connection, "applied": applied})
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "os")
-    command.upgrade(config, "head")
+    command.upgrade(config, to)
     return applied

@@ -1,7 +1,7 @@
 """The tables. What grows with use carries an indexed end date, which the sweep goes by.
 
-Nothing hot is joined but by primary key. There are no foreign keys between users, sessions and grants: what is missing
-counts as ended, and a sweep of one never waits for another.
+Nothing hot is joined but by primary key. There are no foreign keys between users, clients, sessions and grants: what is
+missing counts as ended, and a sweep of one never waits for another.
 """
 
 from typing import Final
@@ -18,6 +18,8 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
+    true,
 )
 
 # Names are compared by code points on every database, so that their order is one.
@@ -83,6 +85,11 @@ clients: Final = Table(
     Column("lifetime", Text),
     Column("enabled", Boolean, nullable=False),
     Column("disabled_until", Double, nullable=False),
+    # Of revision 0002; the defaults are for nodes of the version before, which do not know these columns.
+    Column("post_logout_redirect_uris", Text, nullable=False, server_default="[]"),
+    Column("backchannel_logout_uri", Text),
+    Column("name", Text),
+    Column("requires_pkce", Boolean, nullable=False, server_default=true()),
 )
 
 apis: Final = Table(
@@ -114,8 +121,19 @@ sessions: Final = Table(
     Column("expires_at", Double, nullable=False),
     Column("ended_at", Double),
     Column("ended_reason", Text),
-    # When it ended, or will end at the latest.
+    # When it ended, or when it and its grants will have ended at the latest.
     Column("ends_at", Double, nullable=False, index=True),
+    # Of a browser's session.
+    Column("cookie_hash", LargeBinary),
+    Column("idle", Double),
+    Column("last_seen_at", Double, nullable=False, server_default=text("0")),
+    Index(
+        "uq_sessions_cookie_hash",
+        "cookie_hash",
+        unique=True,
+        sqlite_where=text("cookie_hash IS NOT NULL"),
+        postgresql_where=text("cookie_hash IS NOT NULL"),
+    ),
 )
 
 grants: Final = Table(
@@ -160,7 +178,7 @@ codes: Final = Table(
     Column("amr", Text, nullable=False),
     Column("scope", Text, nullable=False),
     Column("audiences", Text, nullable=False),
-    Column("code_challenge", Text, nullable=False),
+    Column("code_challenge", Text),
     Column("expires_at", Double, nullable=False, index=True),
     Column("device", Text, nullable=False),
     Column("redirect_uri", Text),
@@ -169,6 +187,38 @@ codes: Final = Table(
     Column("redeemed_at", Double),
     Column("redeemed_by", LargeBinary),
     Column("gid", Text),
+)
+
+consents: Final = Table(
+    "consents",
+    metadata,
+    Column("sub", NAME, primary_key=True),
+    Column("client_id", NAME, primary_key=True),
+    Column("scope", Text, nullable=False),
+    Column("audiences", Text, nullable=False),
+    Column("granted_at", Double, nullable=False),
+)
+
+pushed_requests: Final = Table(
+    "pushed_requests",
+    metadata,
+    Column("handle_hash", LargeBinary, primary_key=True),
+    Column("client_id", NAME, nullable=False),
+    Column("parameters", Text, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+)
+
+# Messages to somebody outside, until they are taken.
+deliveries: Final = Table(
+    "deliveries",
+    metadata,
+    Column("id", NAME, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("content", Text, nullable=False),
+    Column("due_at", Double, nullable=False, index=True),
+    Column("expires_at", Double, nullable=False, index=True),
+    Column("tries", BigInteger, nullable=False),
 )
 
 signing_keys: Final = Table(

@@ -11,14 +11,17 @@ from watchword.protocol.revocation_feed import Entry
 from watchword.server.domain.api import Api, Catalog
 from watchword.server.domain.audit import AuditEvent, AuditRecord
 from watchword.server.domain.client import Client
+from watchword.server.domain.consent import Consent
+from watchword.server.domain.delivery import Delivery
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.domain.grant_types.authorization_code import AuthorizationCode
 from watchword.server.domain.key_ring import RingKey
+from watchword.server.domain.pushed_request import PushedRequest
 from watchword.server.domain.session import Session
 from watchword.server.domain.throttle import Bucket
 from watchword.server.domain.time import Instant, Seconds
 from watchword.server.domain.user import User
-from watchword.server.storage import reads, revocation_log, writes
+from watchword.server.storage import consents, deliveries, pushed_requests, reads, revocation_log, writes
 from watchword.server.storage.statement import Steps
 
 T = TypeVar("T")
@@ -72,8 +75,17 @@ class StepsReading:
     async def session(self, sid: str) -> Session | None:
         return await self._run(reads.session(sid))
 
+    async def session_by_cookie(self, cookie_hash: bytes) -> tuple[Session, User] | None:
+        return await self._run(reads.session_by_cookie(cookie_hash))
+
     async def sessions_of(self, sub: str) -> list[Session]:
         return await self._run(reads.sessions_of(sub))
+
+    async def consent(self, sub: str, client_id: str) -> Consent | None:
+        return await self._run(consents.consent(sub, client_id))
+
+    async def consents_of(self, sub: str) -> list[Consent]:
+        return await self._run(consents.consents_of(sub))
 
     async def grants_of_session(self, sid: str) -> list[Grant]:
         return await self._run(reads.grants_of_session(sid))
@@ -145,6 +157,33 @@ class StepsWriting(StepsReading):
 
     async def put_session(self, session: Session) -> None:
         await self._run(writes.put_session(session))
+
+    async def put_consent(self, consent: Consent) -> None:
+        await self._run(consents.put_consent(consent))
+
+    async def delete_consent(self, sub: str, client_id: str) -> None:
+        await self._run(consents.delete_consent(sub, client_id))
+
+    async def add_pushed_request(self, request: PushedRequest) -> None:
+        await self._run(pushed_requests.add_pushed_request(request))
+
+    async def take_pushed_request(self, handle_hash: bytes) -> PushedRequest | None:
+        return await self._run(pushed_requests.take_pushed_request(handle_hash))
+
+    async def add_delivery(self, delivery: Delivery) -> None:
+        await self._run(deliveries.add_delivery(delivery))
+
+    async def lease_deliveries(self, *, now: Instant, until: Instant, limit: int) -> list[Delivery]:
+        return await self._run(deliveries.lease_deliveries(now, until, limit))
+
+    async def put_delivery(self, delivery: Delivery) -> None:
+        await self._run(deliveries.put_delivery(delivery))
+
+    async def delete_delivery(self, delivery_id: str) -> None:
+        await self._run(deliveries.delete_delivery(delivery_id))
+
+    async def grants_of_user(self, sub: str, client_id: str) -> list[Grant]:
+        return await self._run(writes.grants_of_user(sub, client_id))
 
     async def add_grant(self, grant: Grant) -> None:
         await self._run(writes.add_grant(grant))

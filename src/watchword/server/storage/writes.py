@@ -1,13 +1,13 @@
 """Writes, as statements and the steps that run them.
 
-Rows are locked in one order: users, sessions, grants by id, then the log's head.
+Rows are locked in one order: users, clients, sessions, grants by id, then the log's head.
 """
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Table, bindparam, delete, select, update
+from sqlalchemy import Double, bindparam, case, delete, select, update
 
 from watchword.server.domain.api import Api
 from watchword.server.domain.audit import AuditEvent
@@ -22,85 +22,78 @@ from watchword.server.domain.user import User
 from watchword.server.ports.transaction import AlreadyThere
 from watchword.server.storage import grant_rows, reads, rows
 from watchword.server.storage import tables as t
-from watchword.server.storage.statement import Call, Insert, Statement, Steps, fixed
+from watchword.server.storage.row_statements import adding, adding_if_free, changing, dropping, locking, putting
+from watchword.server.storage.statement import Call, Statement, Steps, fixed
 
-
-def _values(table: Table, *, without: Sequence[str] = ()) -> dict[str, Any]:
-    return {column.name: bindparam(column.name, type_=column.type) for column in table.c if column.name not in without}
-
-
-def _adding(table: Table, *, without: Sequence[str] = ()) -> Statement:
-    return fixed(table.insert().values(_values(table, without=without)))
-
-
-def _adding_if_free(table: Table) -> Statement:
-    # An insert that fails would end the whole transaction on PostgreSQL; this one answers with no row instead.
-    key = next(iter(table.primary_key))
-    return Statement(lambda insert: insert(table).values(_values(table)).on_conflict_do_nothing().returning(key))
-
-
-def _changing(table: Table) -> Statement:
-    key = next(iter(table.primary_key))
-    return fixed(update(table).where(key == bindparam("key")).values(_values(table, without=(key.name,))))
-
-
-def _putting(table: Table) -> Statement:
-    key = next(iter(table.primary_key))
-
-    def build(insert: Insert) -> Any:
-        new = insert(table).values(_values(table))
-        return new.on_conflict_do_update(
-            index_elements=[key], set_={name: new.excluded[name] for name in _values(table, without=(key.name,))}
-        )
-
-    return Statement(build)
-
-
-_ADD_USER: Final = _adding_if_free(t.users)
-_PUT_USER: Final = _changing(t.users)
-_LOCK_USER: Final = reads.locking(select(t.users.c.sub).where(t.users.c.sub == bindparam("sub")))
+_ADD_USER: Final = adding_if_free(t.users)
+_PUT_USER: Final = changing(t.users)
+_LOCK_USER: Final = locking(select(t.users.c.sub).where(t.users.c.sub == bindparam("sub")))
 _DROP_USER: Final = fixed(delete(t.users).where(t.users.c.sub == bindparam("sub")))
-_ADD_USER_ROLE: Final = _adding(t.user_roles)
+_ADD_USER_ROLE: Final = adding(t.user_roles)
 _DROP_USER_ROLES: Final = fixed(delete(t.user_roles).where(t.user_roles.c.sub == bindparam("sub")))
-_ADD_CLIENT: Final = _adding_if_free(t.clients)
-_LOCK_CLIENT: Final = reads.locking(select(t.clients).where(t.clients.c.client_id == bindparam("client_id")))
-_PUT_CLIENT: Final = _changing(t.clients)
+_ADD_CLIENT: Final = adding_if_free(t.clients)
+_LOCK_CLIENT: Final = locking(select(t.clients).where(t.clients.c.client_id == bindparam("client_id")))
+_PUT_CLIENT: Final = changing(t.clients)
 _DROP_CLIENT: Final = fixed(delete(t.clients).where(t.clients.c.client_id == bindparam("client_id")))
-_ADD_API: Final = _adding_if_free(t.apis)
-_ADD_API_SCOPE: Final = _adding(t.api_scopes)
-_ADD_ROLE: Final = _adding_if_free(t.roles)
-_ADD_ROLE_SCOPE: Final = _adding(t.role_scopes)
-_ADD_SESSION: Final = _adding(t.sessions)
-_LOCK_SESSION: Final = reads.locking(select(*reads.SESSION_COLUMNS).where(t.sessions.c.sid == bindparam("sid")))
-_PUT_SESSION: Final = _changing(t.sessions)
-_ADD_GRANT: Final = _adding(t.grants)
-_LOCK_GRANT: Final = reads.locking(select(t.grants.c.id).where(t.grants.c.id == bindparam("id")))
-PUT_GRANT: Final = _changing(t.grants)
-_ADD_CODE: Final = _adding(t.codes)
-_LOCK_CODE: Final = reads.locking(select(t.codes).where(t.codes.c.code_hash == bindparam("code_hash")))
-_PUT_CODE: Final = _changing(t.codes)
-_PUT_KEY: Final = _putting(t.signing_keys)
-_ADD_BUCKET: Final = _adding_if_free(t.throttle)
-_LOCK_BUCKET: Final = reads.locking(select(t.throttle).where(t.throttle.c.key == bindparam("key")))
-_PUT_BUCKET: Final = _putting(t.throttle)
-ADD_EVENT: Final = _adding(t.audit, without=("id",))
-_ADD_META: Final = _adding_if_free(t.meta)
-_LOCK_META: Final = reads.locking(select(t.meta.c.value).where(t.meta.c.name == bindparam("name")))
-_PUT_META: Final = _putting(t.meta)
+_ADD_API: Final = adding_if_free(t.apis)
+_ADD_API_SCOPE: Final = adding(t.api_scopes)
+_ADD_ROLE: Final = adding_if_free(t.roles)
+_ADD_ROLE_SCOPE: Final = adding(t.role_scopes)
+_ADD_SESSION: Final = adding(t.sessions)
+_LOCK_SESSION: Final = locking(select(*reads.SESSION_COLUMNS).where(t.sessions.c.sid == bindparam("sid")))
+# Its row stays as long as a grant may stand on it, so only the end of the session brings this date forward.
+_PUT_SESSION: Final = changing(
+    t.sessions,
+    ends_at=case(
+        (bindparam("ended_at", type_=Double).is_not(None), bindparam("ends_at", type_=Double)),
+        (t.sessions.c.ends_at > bindparam("ends_at", type_=Double), t.sessions.c.ends_at),
+        else_=bindparam("ends_at", type_=Double),
+    ),
+)
+_KEEP_SESSION: Final = fixed(
+    update(t.sessions)
+    .where(
+        t.sessions.c.sid == bindparam("key"),
+        t.sessions.c.ended_at.is_(None),
+        t.sessions.c.ends_at < bindparam("end", type_=Double),
+    )
+    .values(ends_at=bindparam("end", type_=Double))
+)
+_ADD_GRANT: Final = adding(t.grants)
+_LOCK_GRANT: Final = locking(select(t.grants.c.id).where(t.grants.c.id == bindparam("id")))
+PUT_GRANT: Final = changing(t.grants)
+_ADD_CODE: Final = adding(t.codes)
+_LOCK_CODE: Final = locking(select(t.codes).where(t.codes.c.code_hash == bindparam("code_hash")))
+_PUT_CODE: Final = changing(t.codes)
+_PUT_KEY: Final = putting(t.signing_keys)
+_ADD_BUCKET: Final = adding_if_free(t.throttle)
+_LOCK_BUCKET: Final = locking(select(t.throttle).where(t.throttle.c.key == bindparam("key")))
+_PUT_BUCKET: Final = putting(t.throttle)
+ADD_EVENT: Final = adding(t.audit, without=("id",))
+_ADD_META: Final = adding_if_free(t.meta)
+_LOCK_META: Final = locking(select(t.meta.c.value).where(t.meta.c.name == bindparam("name")))
+_PUT_META: Final = putting(t.meta)
 
 
 def _lock_grants_where(column: Any, name: str) -> Statement:
-    return reads.locking(select(t.grants.c.id).where(column == bindparam(name)).order_by(t.grants.c.id))
-
-
-def _drop_where(column: Any, name: str) -> Statement:
-    return fixed(delete(column.table).where(column == bindparam(name)))
+    return locking(select(t.grants.c.id).where(column == bindparam(name)).order_by(t.grants.c.id))
 
 
 _LOCK_GRANTS_OF_USER: Final = _lock_grants_where(t.grants.c.sub, "sub")
 _LOCK_GRANTS_OF_CLIENT: Final = _lock_grants_where(t.grants.c.client_id, "client_id")
-_DROP_OF_USER: Final = tuple(_drop_where(table.c.sub, "sub") for table in (t.grants, t.sessions, t.codes))
-_DROP_OF_CLIENT: Final = tuple(_drop_where(table.c.client_id, "client_id") for table in (t.grants, t.codes))
+_LOCK_GRANTS_FOR_CLIENT: Final = locking(
+    select(*reads.GRANT_COLUMNS)
+    .where(
+        t.grants.c.sub == bindparam("sub"),
+        t.grants.c.client_id == bindparam("client_id"),
+        t.grants.c.ended_at.is_(None),
+    )
+    .order_by(t.grants.c.id)
+)
+_DROP_OF_USER: Final = tuple(dropping(table.c.sub, "sub") for table in (t.grants, t.sessions, t.codes, t.consents))
+_DROP_OF_CLIENT: Final = tuple(
+    dropping(table.c.client_id, "client_id") for table in (t.grants, t.codes, t.consents, t.pushed_requests)
+)
 
 
 def _add_if_free(statement: Statement, what: str, values: dict[str, Any]) -> Steps[None]:
@@ -158,7 +151,7 @@ def put_client(client: Client) -> Steps[None]:
 
 
 def delete_client(client_id: str) -> Steps[None]:
-    """Delete a client with its grants and codes."""
+    """Delete a client with all that hangs on it."""
     yield Call(_LOCK_GRANTS_OF_CLIENT, {"client_id": client_id})
     for statement in _DROP_OF_CLIENT:
         yield Call(statement, {"client_id": client_id})
@@ -207,7 +200,8 @@ def put_session(session: Session) -> Steps[None]:
 
 
 def add_grant(grant: Grant) -> Steps[None]:
-    """A new grant."""
+    """A new grant. The row of its session, which may end before it, is kept for it."""
+    yield Call(_KEEP_SESSION, {"key": grant.sid, "end": grant.absolute_end})
     yield Call(_ADD_GRANT, grant_rows.of_grant(grant))
 
 
@@ -220,6 +214,14 @@ def lock_grant(grant_id: bytes) -> Steps[tuple[Grant, Standing] | None]:
 def put_grant(grant: Grant) -> Steps[None]:
     """The changed row of a grant."""
     yield Call(PUT_GRANT, grant_rows.of_grant(grant) | {"key": grant.id})
+
+
+def grants_of_user(sub: str, client_id: str) -> Steps[list[Grant]]:
+    """The living grants of a user for one client, for writing."""
+    values = {"sub": sub, "client_id": client_id}
+    # PostgreSQL looks at a row anew after it waited for its lock: what ended meanwhile does not come.
+    found = (yield Call(_LOCK_GRANTS_FOR_CLIENT, values)) if rows.storable(sub, client_id) else ()
+    return [grant_rows.grant_of(row) for row in found]
 
 
 def add_code(code: AuthorizationCode) -> Steps[None]:

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.revocation_feed import RevocationFeed
 from watchword.server.web.network import Network
+from watchword.server.web.pages import Pages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +20,7 @@ class Web:
     parts: Parts
     feed: RevocationFeed
     network: Network
+    pages: Pages
 
 
 Endpoint: TypeAlias = Callable[[Web, Request], Awaitable[Response]]

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from watchword.protocol.id_token import DEFAULT_ALG
 from watchword.protocol.pkce import METHOD
 from watchword.protocol.strict_json import render_object
+from watchword.server.domain.authorization_steps import ACR_VALUES
 from watchword.server.domain.client import AUTH_METHODS
 from watchword.server.flows.token import GRANT_FLOWS
 from watchword.server.web.context import Web
@@ -39,8 +40,17 @@ def metadata(issuer: str) -> dict[str, Any]:
         "authorization_challenge_endpoint": f"{issuer}/authorize-challenge",
         "revocation_feed_endpoint": f"{issuer}/revocations",
         "grant_types_supported": list(GRANT_FLOWS),
-        # Codes come from the authorization challenge endpoint; there is no front channel.
-        "response_types_supported": [],
+        "authorization_endpoint": f"{issuer}/authorize",
+        "authorization_response_iss_parameter_supported": True,
+        "pushed_authorization_request_endpoint": f"{issuer}/par",
+        "end_session_endpoint": f"{issuer}/end_session",
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query", "form_post"],
+        "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
+        "acr_values_supported": list(ACR_VALUES),
+        "claims_parameter_supported": False,
+        "request_parameter_supported": False,
+        "request_uri_parameter_supported": False,
         "code_challenge_methods_supported": [METHOD],
         "scopes_supported": ["openid", "profile", "email", "offline_access"],
         "subject_types_supported": ["public"],

@@ -87,6 +87,11 @@ class Fields:
         """The parameter, or None."""
         return self._values.get(name)
 
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """All of them, resources too."""
+        return (*self._values.items(), *(("resource", resource) for resource in self.resources))
+
     def need(self, name: str) -> str:
         """The parameter.
 

@@ -3,11 +3,12 @@
 import pytest
 from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import dialect
-from sqlalchemy.schema import CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 
-from watchword.server.storage import reads, revocation_log, sweeping, writes
+from watchword.server.storage import consents, deliveries, pushed_requests, reads, revocation_log, sweeping, writes
 from watchword.server.storage import tables as t
 from watchword.server.storage.postgres_pool import compiler as postgres_compiler
+from watchword.server.storage.row_statements import locking
 from watchword.server.storage.rows import storable
 from watchword.server.storage.sqlite_driver import SqliteLibrary, driver, sqlite_library
 from watchword.server.storage.sqlite_thread import _compiler as sqlite_compiler
@@ -15,7 +16,7 @@ from watchword.server.storage.statement import Statement, fixed
 
 ALL = [
     value
-    for module in (reads, revocation_log, sweeping, writes)
+    for module in (consents, deliveries, pushed_requests, reads, revocation_log, sweeping, writes)
     for value in vars(module).values()
     if isinstance(value, Statement) and value is not reads.LOCK_GRANTS
 ]
@@ -44,11 +45,24 @@ def test_the_load_of_a_refresh_finds_every_row_by_its_primary_key() -> None:
 
 
 def test_locks_are_taken_on_postgresql_and_needed_nowhere_else() -> None:
-    statement = reads.locking(select(t.codes.c.sub))
+    statement = locking(select(t.codes.c.sub))
     assert postgres_compiler(statement).sql.endswith("FOR UPDATE")
     assert "FOR UPDATE" not in sqlite_compiler(statement).sql
-    locking = postgres_compiler(reads.LOCK_GRANTS).sql
-    assert locking.endswith("ORDER BY grants.id FOR UPDATE OF grants")
+    in_order = postgres_compiler(reads.LOCK_GRANTS).sql
+    assert in_order.endswith("ORDER BY grants.id FOR UPDATE OF grants")
+
+
+def test_the_session_of_a_cookie_is_found_by_an_index() -> None:
+    connection = driver.connect(":memory:")
+    for table in t.metadata.sorted_tables:
+        connection.execute(str(CreateTable(table).compile(dialect=dialect())))
+        for index in table.indexes:
+            connection.execute(str(CreateIndex(index).compile(dialect=dialect())))
+    by_cookie = sqlite_compiler(reads._SESSION_BY_COOKIE).sql
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {by_cookie}", (b"x",)).fetchall()
+    connection.close()
+    assert any("uq_sessions_cookie_hash" in row[3] for row in plan)
+    assert not any(row[3].startswith("SCAN") for row in plan)
 
 
 def test_what_is_no_statement_is_refused() -> None:

@@ -9,7 +9,7 @@ from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User
 from watchword.server.flows.admin import users
 from watchword.server.flows.admin.refusal import Refused
-from watchword.server.flows.endings import end_session
+from watchword.server.flows.endings import end_everything, end_session
 from watchword.server.flows.parts import Parts
 
 _REASON = "revoked_by_operator"
@@ -63,7 +63,7 @@ async def revoke_all(parts: Parts, name: str) -> User:
     now = parts.clock.now()
     async with parts.storage.write() as tx:
         user = await users.lock(tx, name)
-        user = await users.end_everything(tx, user, reason=_REASON, now=now)
+        user = await end_everything(tx, user, reason=_REASON, now=now)
         await tx.put_user(user)
         await tx.record(Administered(what="user.logged_out_everywhere", subject=user.sub), now=now)
     return user

@@ -9,12 +9,12 @@ Implements: NIST SP 800-63B-4 §3.1.1.2; RFC 9700 §4.14.2 (revocation on passwo
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from watchword.server.domain import revocation, throttle
-from watchword.server.domain.audit import Administered, LoggedOutEverywhere
+from watchword.server.domain import throttle
+from watchword.server.domain.audit import Administered
 from watchword.server.domain.identifiers import ID_BYTES, parse_email, parse_username, random_id, username_key
-from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User
 from watchword.server.flows.admin.refusal import Refused, listing
+from watchword.server.flows.endings import end_everything
 from watchword.server.flows.new_password import NotAccepted, hash_accepted
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.throttling import account_key
@@ -191,15 +191,6 @@ async def lock(tx: Writing, name: str) -> User:
     if user is None:
         raise Refused(f"there is no user {name!r}")
     return user
-
-
-async def end_everything(tx: Writing, user: User, *, reason: str, now: Instant) -> User:
-    """The user with the next epoch, and the log entry that tells every service. The caller writes the row."""
-    ended = replace(user, epoch=user.epoch + 1)
-    longest = await tx.longest_access_token()
-    await tx.revoke(revocation.of_user(ended.sub, ended.epoch, now=now, longest=longest))
-    await tx.record(LoggedOutEverywhere(sub=ended.sub, epoch=ended.epoch, reason=reason), now=now)
-    return ended
 
 
 async def _roles_exist(reading: Reading, roles: Sequence[str]) -> None:

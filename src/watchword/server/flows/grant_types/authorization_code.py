@@ -80,7 +80,7 @@ async def _redeem_row(
         device=code.device,
         now=now,
     )
-    grant, standing = await session_start.start(parts, tx, beginning)
+    grant, standing = await session_start.start(parts, tx, beginning, sid=code.sid)
     mark = None if request.caller is None else request.caller.mark
     await tx.put_code(replace(code, redeemed_at=now, redeemed_by=mark, gid=grant.gid))
     return _Redeemed(grant=grant, standing=standing, audience=audience, nonce=code.nonce)

@@ -1,0 +1,296 @@
+"""The steps of an authorization request, in the order in which they are taken. Reading STEPS is reading the RFCs.
+
+Nothing can be sent to a redirect URI before ``exact_redirect_uri`` has passed: until then the draft has none, and a
+refusal becomes a page. Afterwards it goes back to the application.
+
+Implements: RFC 6749 §4.1.1, §4.1.2.1; RFC 9700 §2.1, §4.1.3, §4.11; RFC 7636 §4.4.1; RFC 8707 §2.1;
+OpenID Connect Core 1.0 §3.1.2.1, §3.1.2.2, §6.1; RFC 9470 §4.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, TypeAlias
+
+from watchword.protocol import pkce, redirect_uri
+from watchword.protocol.errors import (
+    InvalidRequest,
+    InvalidScope,
+    InvalidTarget,
+    OAuthError,
+    RequestNotSupported,
+    RequestUriNotSupported,
+    UnauthorizedClient,
+    UnmetAuthenticationRequirements,
+    UnsupportedResponseType,
+)
+from watchword.protocol.resource_indicator import parse_resource
+from watchword.protocol.scope import Scope
+from watchword.server.domain import permission
+from watchword.server.domain.api import Catalog
+from watchword.server.domain.authorization_request import AuthorizationRequest, Prompt, ResponseMode
+from watchword.server.domain.client import Client
+from watchword.server.domain.session import ACR_PASSWORD
+
+Parameters: TypeAlias = Sequence[tuple[str, str]]
+
+_MAX_STATE: Final = 2048
+_PROMPTS: Final[tuple[Prompt, ...]] = ("none", "login", "consent", "select_account", "create")
+# What can be asked for, and what our sign-ins are: a stronger one always satisfies a weaker demand.
+ACR_VALUES: Final = (ACR_PASSWORD,)
+
+
+class NotToBeRedirected(Exception):
+    """A refusal that must not leave this server: the redirect URI is not known to be the client's.
+
+    Attributes:
+        problem: which error page.
+    """
+
+    def __init__(self, problem: str, detail: str) -> None:
+        super().__init__(detail)
+        self.problem = problem
+
+
+class ToTheClient(Exception):
+    """A refusal for the application: where, how, and with which state."""
+
+    def __init__(self, error: OAuthError, draft: "Draft") -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.redirect_uri = draft.redirect_uri or ""
+        self.response_mode: ResponseMode = draft.response_mode
+        self.state = draft.state
+        self.silent = "none" in draft.prompt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What the steps judge by. ``hinted_sub``: of a good ``id_token_hint``, None for a bad one or none."""
+
+    client: Client | None
+    catalog: Catalog
+    issuer: str
+    hinted_sub: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """What is known so far."""
+
+    parameters: Parameters
+    redirect_uri: str | None = None
+    response_mode: ResponseMode = "query"
+    state: str | None = None
+    scope: Scope = Scope()
+    resources: tuple[str, ...] = ()
+    code_challenge: str | None = None
+    prompt: frozenset[Prompt] = frozenset()
+    max_age: int | None = None
+    acr_values: tuple[str, ...] = ()
+
+    def one(self, name: str) -> str | None:
+        """The parameter; None if it is missing or empty.
+
+        Raises:
+            InvalidRequest: it is there twice. RFC 6749 §3.1: parameters "MUST NOT be included more than once".
+        """
+        values = [value for key, value in self.parameters if key == name]
+        if len(values) > 1:
+            raise InvalidRequest(f"{name} is there twice", slug="authorize.repeated_parameter")
+        return values[0] or None if values else None
+
+
+Step: TypeAlias = Callable[[Draft, World], Draft]
+
+
+def known_client(draft: Draft, world: World) -> Draft:
+    """The client exists and is enabled."""
+    if draft.one("client_id") is None or world.client is None or not world.client.enabled:
+        raise NotToBeRedirected("unknown_client", "client_id is missing, unknown or disabled")
+    return draft
+
+
+def exact_redirect_uri(draft: Draft, world: World) -> Draft:
+    """RFC 9700 §2.1: "exact string matching"; a request without one is refused even if only one is registered."""
+    given = draft.one("redirect_uri")
+    registered = world.client.redirect_uris if world.client else ()
+    if given is None or not any(redirect_uri.matches(one, given) for one in registered):
+        raise NotToBeRedirected("bad_redirect_uri", "redirect_uri is missing or not one of the client's")
+    return replace(draft, redirect_uri=given)
+
+
+def state_kept(draft: Draft, _: World) -> Draft:
+    """The state goes back as it came, so it is read before anything else can be refused."""
+    state = draft.one("state")
+    if state is not None and (len(state) > _MAX_STATE or not state.isprintable()):
+        raise InvalidRequest(f"state is printable and has at most {_MAX_STATE} characters", slug="authorize.state")
+    return replace(draft, state=state)
+
+
+def prompts_known(draft: Draft, _: World) -> Draft:
+    """``prompt``; "none" stands alone. Read early: a silent request is answered silently, also with an error."""
+    words = (draft.one("prompt") or "").split()
+    prompt: frozenset[Prompt] = frozenset(word for word in _PROMPTS if word in words)
+    if "none" in prompt and len(words) > 1:
+        raise InvalidRequest("prompt=none stands alone", slug="authorize.prompt")
+    if len(prompt) != len(set(words)):
+        raise InvalidRequest("an unknown prompt", slug="authorize.prompt")
+    return replace(draft, prompt=prompt)
+
+
+def response_mode_known(draft: Draft, _: World) -> Draft:
+    """``query`` or ``form_post``; a fragment never leaves this server."""
+    match draft.one("response_mode"):
+        case None | "query":
+            return draft
+        case "form_post":
+            return replace(draft, response_mode="form_post")
+        case _:
+            raise InvalidRequest("response_mode is query or form_post", slug="authorize.response_mode")
+
+
+def response_type_code(draft: Draft, _: World) -> Draft:
+    """RFC 9700 §2.1.2: the implicit grant is not offered."""
+    response_type = draft.one("response_type")
+    if response_type is None:
+        raise InvalidRequest("response_type is missing", slug="authorize.response_type")
+    if response_type != "code":
+        raise UnsupportedResponseType(slug="authorize.response_type")
+    return draft
+
+
+def no_request_object(draft: Draft, _: World) -> Draft:
+    """A pushed request was taken up before; what is still here is of somebody else's making."""
+    if draft.one("request") is not None:
+        raise RequestNotSupported(slug="authorize.request_object")
+    if draft.one("request_uri") is not None:
+        raise RequestUriNotSupported(slug="authorize.request_uri")
+    return draft
+
+
+def grant_type_allowed(draft: Draft, world: World) -> Draft:
+    """The client is registered for the code grant."""
+    if world.client is None or "authorization_code" not in world.client.grant_types:
+        raise UnauthorizedClient("the client is not registered for authorization_code", slug="authorize.grant_type")
+    return draft
+
+
+def pkce_s256(draft: Draft, world: World) -> Draft:
+    """RFC 9700 §2.1.1: PKCE for every client, by S256 alone; only a confidential one may be excused."""
+    challenge, method = draft.one("code_challenge"), draft.one("code_challenge_method")
+    if challenge is None:
+        if method is not None or world.client is None or world.client.requires_pkce:
+            raise InvalidRequest("code_challenge is missing: PKCE with S256 is required", slug="authorize.pkce")
+        return draft
+    try:
+        return replace(draft, code_challenge=pkce.parse_challenge(challenge, method or "plain"))
+    except ValueError as error:
+        raise InvalidRequest(str(error), slug="authorize.pkce") from None
+
+
+def scope_well_formed(draft: Draft, _: World) -> Draft:
+    """The scope is one; what of it may be given is known when the user is."""
+    try:
+        return replace(draft, scope=Scope.parse(draft.one("scope") or ""))
+    except ValueError as error:
+        raise InvalidScope(str(error), slug="scope.malformed") from None
+
+
+def resources_allowed(draft: Draft, world: World) -> Draft:
+    """RFC 8707 §2.1: the resources are the client's; together with the scope they name the audiences."""
+    values = tuple(value for key, value in draft.parameters if key == "resource" and value)
+    if world.client is None:
+        return draft
+    try:
+        resources = tuple(parse_resource(value) for value in values)
+        wanted = draft.scope or world.client.scope
+        targets = permission.audiences(
+            wanted, resources, client=world.client, catalog=world.catalog, issuer=world.issuer
+        )
+        everything = frozenset(world.catalog.roles)
+        permission.grantable(draft.scope, targets, client=world.client, catalog=world.catalog, roles=everything)
+    except permission.NoSuchTarget:
+        raise InvalidTarget(slug="resource.not_allowed") from None
+    except permission.NothingGranted:
+        raise InvalidScope(slug="scope.not_allowed") from None
+    except ValueError as error:
+        raise InvalidTarget(str(error), slug="resource.malformed") from None
+    return replace(draft, resources=resources)
+
+
+def age_and_strength(draft: Draft, _: World) -> Draft:
+    """``max_age`` is a number; of ``acr_values`` at least one must be within our reach (RFC 9470 §5)."""
+    age = draft.one("max_age")
+    if age is not None and not (age.isascii() and age.isdecimal() and len(age) <= 9):
+        raise InvalidRequest("max_age is a number of seconds", slug="authorize.max_age")
+    wanted = tuple((draft.one("acr_values") or "").split())
+    if wanted and not set(wanted) & set(ACR_VALUES):
+        raise UnmetAuthenticationRequirements(slug="authorize.acr")
+    return replace(draft, max_age=None if age is None else int(age), acr_values=wanted)
+
+
+def hint_is_ours(draft: Draft, world: World) -> Draft:
+    """An ``id_token_hint`` that we did not make is a mistake worth telling."""
+    if draft.one("id_token_hint") is not None and world.hinted_sub is None:
+        raise InvalidRequest("id_token_hint is no ID token of this issuer", slug="authorize.id_token_hint")
+    return draft
+
+
+def rest_at_most_once(draft: Draft, _: World) -> Draft:
+    """Every other parameter that we know is there once."""
+    for name in ("nonce", "login_hint", "ui_locales", "display", "claims", "claims_locales", "dpop_jkt"):
+        draft.one(name)
+    return draft
+
+
+STEPS: Final[tuple[Step, ...]] = (
+    known_client,
+    exact_redirect_uri,
+    state_kept,
+    prompts_known,
+    response_mode_known,
+    response_type_code,
+    no_request_object,
+    grant_type_allowed,
+    pkce_s256,
+    scope_well_formed,
+    resources_allowed,
+    age_and_strength,
+    hint_is_ours,
+    rest_at_most_once,
+)
+
+
+def understand(parameters: Parameters, world: World) -> AuthorizationRequest:
+    """The request that ``parameters`` make.
+
+    Raises:
+        NotToBeRedirected: the redirect URI is not known to be the client's.
+        ToTheClient: refused, and the application is told.
+    """
+    draft = Draft(parameters=parameters)
+    for step in STEPS:
+        try:
+            draft = step(draft, world)
+        except OAuthError as error:
+            if draft.redirect_uri is None:
+                raise NotToBeRedirected("bad_request", error.description) from None
+            raise ToTheClient(error, draft) from None
+    if world.client is None or draft.redirect_uri is None:
+        raise AssertionError("the first two steps see to this")
+    return AuthorizationRequest(
+        client_id=world.client.client_id,
+        redirect_uri=draft.redirect_uri,
+        response_mode=draft.response_mode,
+        scope=draft.scope,
+        resources=draft.resources,
+        code_challenge=draft.code_challenge,
+        state=draft.state,
+        nonce=draft.one("nonce"),
+        prompt=draft.prompt,
+        max_age=draft.max_age,
+        acr_values=draft.acr_values,
+        hinted_sub=world.hinted_sub,
+        login_hint=draft.one("login_hint"),
+        ui_locales=tuple((draft.one("ui_locales") or "").split()),
+    )

@@ -1,0 +1,82 @@
+"""Deliveries: a queue of messages to somebody outside, worked off by all nodes, each message by one at a time."""
+
+import json
+from typing import Any, Final
+
+from sqlalchemy import Double, bindparam, delete, select, update
+
+from watchword.server.domain.delivery import Delivery
+from watchword.server.domain.time import Instant
+from watchword.server.storage import tables as t
+from watchword.server.storage.row_statements import adding, changing
+from watchword.server.storage.rows import storable
+from watchword.server.storage.statement import Call, Row, Steps, fixed
+
+_ADD: Final = adding(t.deliveries)
+_PUT: Final = changing(t.deliveries)
+_DROP: Final = fixed(delete(t.deliveries).where(t.deliveries.c.id == bindparam("id")))
+_LOCK_DUE: Final = fixed(
+    select(t.deliveries)
+    .where(
+        t.deliveries.c.due_at <= bindparam("now", type_=Double),
+        t.deliveries.c.expires_at > bindparam("now", type_=Double),
+    )
+    .order_by(t.deliveries.c.due_at, t.deliveries.c.id)
+    .limit(bindparam("limit"))
+    # What another node is taking just now is its own.
+    .with_for_update(skip_locked=True)
+)
+_PUT_OFF: Final = fixed(
+    update(t.deliveries).where(t.deliveries.c.id == bindparam("key")).values(due_at=bindparam("until", type_=Double))
+)
+
+
+def add_delivery(delivery: Delivery) -> Steps[None]:
+    """A new delivery."""
+    yield Call(_ADD, _of_delivery(delivery))
+
+
+def lease_deliveries(now: Instant, until: Instant, limit: int) -> Steps[list[Delivery]]:
+    """Up to ``limit`` deliveries that are due and not given up, put off to ``until``; longest due first."""
+    found = yield Call(_LOCK_DUE, {"now": float(now), "limit": limit})
+    leased = []
+    for row in found:
+        yield Call(_PUT_OFF, {"key": row[0], "until": float(until)})
+        leased.append(_delivery_of(row, due_at=until))
+    return leased
+
+
+def put_delivery(delivery: Delivery) -> Steps[None]:
+    """The changed row of a delivery."""
+    yield Call(_PUT, _of_delivery(delivery) | {"key": delivery.id})
+
+
+def delete_delivery(delivery_id: str) -> Steps[None]:
+    """Forget a delivery."""
+    if storable(delivery_id):
+        yield Call(_DROP, {"id": delivery_id})
+
+
+def _delivery_of(row: Row, *, due_at: Instant) -> Delivery:
+    delivery_id, kind, target, content, _, expires_at, tries = row
+    return Delivery(
+        id=delivery_id,
+        kind=kind,
+        target=target,
+        content=json.loads(content),
+        due_at=due_at,
+        expires_at=expires_at,
+        tries=tries,
+    )
+
+
+def _of_delivery(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "id": delivery.id,
+        "kind": delivery.kind,
+        "target": delivery.target,
+        "content": json.dumps(delivery.content, separators=(",", ":")),
+        "due_at": delivery.due_at,
+        "expires_at": delivery.expires_at,
+        "tries": delivery.tries,
+    }

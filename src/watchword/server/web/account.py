@@ -1,0 +1,169 @@
+"""The account page: what a user sees and changes of himself.
+
+Implements: OWASP ASVS 5.0 §7.4.3, §7.4.5, §7.5.1, §7.5.2.
+"""
+
+import math
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from watchword.protocol.errors import (
+    InvalidCredentials,
+    OAuthError,
+    PasswordRefused,
+    TemporarilyUnavailable,
+    TooManyTries,
+)
+from watchword.server.domain.session import Session
+from watchword.server.flows import account as flow
+from watchword.server.flows.browser_session import SignedIn
+from watchword.server.web.browser import Browser, read_fields, single
+from watchword.server.web.context import Web
+from watchword.server.web.page_answers import locales_of, page_edge, see_other
+
+_PROBLEMS: dict[type[OAuthError], str] = {
+    InvalidCredentials: "current",
+    PasswordRefused: "password",
+    TooManyTries: "throttled",
+    TemporarilyUnavailable: "busy",
+}
+_FLASHES = ("password_changed", "session_ended", "everywhere", "application_removed")
+
+
+@page_edge
+async def show(web: Web, request: Request) -> Response:
+    """``GET /account``."""
+    browser = Browser(web, request)
+    signed_in = await browser.signed_in(now=web.parts.clock.now())
+    if signed_in is None:
+        return browser.dress(see_other(f"{web.parts.issuer}/login"))
+    done = request.query_params.get("done")
+    return await _page(web, request, browser, signed_in, flash=done if done in _FLASHES else None)
+
+
+@page_edge
+async def change_password(web: Web, request: Request) -> Response:
+    """``POST /account/password``."""
+    now = web.parts.clock.now()
+    browser, fields, signed_in = await _own_form(web, request, now=now)
+    if signed_in is None:
+        return browser.dress(see_other(f"{web.parts.issuer}/login"))
+    wanted = fields.get("new_password", "")
+    if wanted != fields.get("repeated_password", ""):
+        return await _page(web, request, browser, signed_in, problem="mismatch")
+    asked = flow.NewPassword(
+        current=fields.get("current_password", ""), wanted=wanted, network=web.network.origin(request).network
+    )
+    try:
+        await flow.change_password(web.parts, signed_in, asked, now=now)
+    except (InvalidCredentials, PasswordRefused, TooManyTries, TemporarilyUnavailable) as refusal:
+        return await _page(web, request, browser, signed_in, refusal=refusal)
+    return browser.dress(_done(web, "password_changed"))
+
+
+async def _act(
+    web: Web, request: Request, act: Callable[[SignedIn, dict[str, str], float], Awaitable[None]], done: str
+) -> Response:
+    now = web.parts.clock.now()
+    browser, fields, signed_in = await _own_form(web, request, now=now)
+    if signed_in is not None:
+        await act(signed_in, fields, now)
+    return browser.dress(_done(web, done))
+
+
+@page_edge
+async def end_session(web: Web, request: Request) -> Response:
+    """``POST /account/end-session``: one device."""
+
+    async def act(signed_in: SignedIn, fields: dict[str, str], now: float) -> None:
+        await flow.end_one_session(web.parts, signed_in, fields.get("sid", ""), now=now)
+
+    return await _act(web, request, act, "session_ended")
+
+
+@page_edge
+async def everywhere(web: Web, request: Request) -> Response:
+    """``POST /account/everywhere``: all devices, this one too."""
+
+    async def act(signed_in: SignedIn, _: dict[str, str], now: float) -> None:
+        await flow.log_out_everywhere(web.parts, signed_in, now=now)
+
+    return await _act(web, request, act, "everywhere")
+
+
+@page_edge
+async def remove_application(web: Web, request: Request) -> Response:
+    """``POST /account/remove-application``."""
+
+    async def act(signed_in: SignedIn, fields: dict[str, str], now: float) -> None:
+        await flow.remove_application(web.parts, signed_in, fields.get("client_id", ""), now=now)
+
+    return await _act(web, request, act, "application_removed")
+
+
+async def _own_form(web: Web, request: Request, *, now: float) -> tuple[Browser, dict[str, str], SignedIn | None]:
+    browser = Browser(web, request)
+    fields = single(await read_fields(request))
+    browser.must_be_own_form(fields, web.parts.secrets)
+    return browser, fields, await browser.signed_in(now=now)
+
+
+def _done(web: Web, what: str) -> Response:
+    return see_other(f"{web.parts.issuer}/account?done={what}")
+
+
+async def _page(
+    web: Web,
+    request: Request,
+    browser: Browser,
+    signed_in: SignedIn,
+    *,
+    flash: str | None = None,
+    problem: str | None = None,
+    refusal: OAuthError | None = None,
+) -> Response:
+    now = web.parts.clock.now()
+    found = await flow.overview(web.parts, signed_in, now=now)
+    names = {}
+    for consent in found.consents:
+        client = await web.parts.directory.client(consent.client_id, now=now)
+        names[consent.client_id] = consent.client_id if client is None else client.name or client.client_id
+    wrong = problem or (None if refusal is None else _PROBLEMS[type(refusal)])
+    response = web.pages.page(
+        "account",
+        locales=locales_of(request),
+        status=200 if wrong is None else 400,
+        action=f"{web.parts.issuer}/account",
+        username=signed_in.user.username,
+        email=signed_in.user.email,
+        csrf=browser.form_token(),
+        flash=flash,
+        problem=wrong,
+        explanation="" if refusal is None else refusal.description,
+        retry_after=None if refusal is None or refusal.retry_after is None else math.ceil(refusal.retry_after),
+        now=now,
+        sessions=[_session(session, signed_in) for session in found.sessions],
+        applications=[
+            {
+                "client_id": consent.client_id,
+                "name": names[consent.client_id],
+                "scopes": sorted(consent.scope),
+                "granted_at": consent.granted_at,
+            }
+            for consent in found.consents
+        ],
+        sign_out_url=f"{web.parts.issuer}/end_session",
+    )
+    return browser.dress(response)
+
+
+def _session(session: Session, signed_in: SignedIn) -> dict[str, object]:
+    return {
+        "sid": session.sid,
+        "device": session.device,
+        "created_at": session.created_at,
+        "last_seen_at": session.last_seen_at or session.created_at,
+        "current": session.sid == signed_in.session.sid,
+    }

@@ -1,0 +1,163 @@
+"""Authorization endpoint: an application sends its user's browser here, and it goes back with a code.
+
+Implements: RFC 6749 §3.1, §4.1.1, §4.1.2; RFC 9207 §2; RFC 9700 §4.11.2, §4.12; OAuth 2.0 Form Post Response Mode 1.0;
+OpenID Connect Core 1.0 §3.1.2.
+"""
+
+from urllib.parse import urlencode, urlsplit
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from watchword.protocol.redirect_uri import LOOPBACK_HOSTS, origin_of
+from watchword.protocol.scope import OPENID_SCOPES
+from watchword.server.domain import permission
+from watchword.server.domain.authorization_steps import ToTheClient
+from watchword.server.flows import authorize as flow
+from watchword.server.flows.authorize import Answer, ConsentWanted, Underway
+from watchword.server.flows.browser_session import SignedIn
+from watchword.server.web.browser import Browser, read_fields, single
+from watchword.server.web.context import Web
+from watchword.server.web.page_answers import locales_of, page_edge, see_other
+
+
+@page_edge
+async def authorize(web: Web, request: Request) -> Response:
+    """``GET /authorize`` and ``POST /authorize``."""
+    now = web.parts.clock.now()
+    pairs = await read_fields(request)
+    browser = Browser(web, request)
+    try:
+        underway = await flow.begin(web.parts, pairs, now=now)
+    except ToTheClient as refusal:
+        answer = flow.told(web.parts, refusal)
+        # RFC 9700 §4.11.2: a browser that nobody signed in with is not sent on by itself.
+        if refusal.silent or await browser.signed_in(now=now) is not None:
+            return browser.dress(sent_back(web, request, answer))
+        return browser.dress(_held_back(web, request, answer))
+    return await go_on(web, request, browser, underway, now=now)
+
+
+@page_edge
+async def resume(web: Web, request: Request) -> Response:
+    """``GET /authorize/resume``: after the sign-in."""
+    now = web.parts.clock.now()
+    fields = single(await read_fields(request))
+    underway = await flow.resume(web.parts, fields.get("request", ""), now=now)
+    return await go_on(web, request, Browser(web, request), underway, now=now)
+
+
+@page_edge
+async def consent(web: Web, request: Request) -> Response:
+    """``POST /consent``: the user's yes or no."""
+    now = web.parts.clock.now()
+    browser = Browser(web, request)
+    fields = single(await read_fields(request))
+    browser.must_be_own_form(fields, web.parts.secrets)
+    underway = await flow.resume(web.parts, fields.get("request", ""), now=now)
+    signed_in = await browser.signed_in(now=now)
+    if signed_in is None:
+        return browser.dress(see_other(resume_url(web, underway.sealed)))
+    if fields.get("decision") != "allow":
+        return browser.dress(sent_back(web, request, flow.denied(web.parts, underway)))
+    try:
+        outcome = await flow.allowed(web.parts, underway, signed_in, now=now)
+    except flow.Refusal as refusal:
+        return browser.dress(sent_back(web, request, flow.refused(web.parts, underway, refusal.error)))
+    if isinstance(outcome, Answer):
+        return browser.dress(sent_back(web, request, outcome))
+    return browser.dress(see_other(_sign_in_url(web, underway)))
+
+
+async def go_on(web: Web, request: Request, browser: Browser, underway: Underway, *, now: float) -> Response:
+    """The next thing that the user sees, or the answer on its way to the application."""
+    signed_in = await browser.signed_in(now=now)
+    try:
+        outcome = await flow.proceed(web.parts, underway, signed_in, now=now)
+    except flow.Refusal as refusal:
+        outcome = flow.refused(web.parts, underway, refusal.error)
+    if isinstance(outcome, Answer):
+        return browser.dress(sent_back(web, request, outcome))
+    if isinstance(outcome, ConsentWanted) and signed_in is not None:
+        return browser.dress(await _ask_consent(web, request, browser, underway, outcome, signed_in))
+    return browser.dress(see_other(_sign_in_url(web, underway)))
+
+
+def sent_back(web: Web, request: Request, answer: Answer) -> Response:
+    """The answer, carried by the browser: in the query, or in a form that sends itself."""
+    if answer.response_mode == "form_post":
+        return web.pages.page(
+            "form_post",
+            locales=locales_of(request),
+            form_targets=[_target(answer.redirect_uri)],
+            action=answer.redirect_uri,
+            fields=answer.parameters,
+        )
+    return see_other(_url(answer))
+
+
+def _held_back(web: Web, request: Request, answer: Answer) -> Response:
+    return web.pages.page(
+        "error",
+        locales=locales_of(request),
+        status=400,
+        problem="bad_request",
+        detail=answer.parameters.get("error_description"),
+        reference=None,
+        continue_url=_url(answer) if answer.response_mode == "query" else None,
+    )
+
+
+def _url(answer: Answer) -> str:
+    uri = answer.redirect_uri
+    return f"{uri}{'&' if '?' in uri else '?'}{urlencode(answer.parameters)}"
+
+
+async def _ask_consent(
+    web: Web, request: Request, browser: Browser, underway: Underway, wanted: ConsentWanted, signed_in: SignedIn
+) -> Response:
+    client, redirect = underway.client, underway.request.redirect_uri
+    catalog = (await web.parts.directory.offer(now=web.parts.clock.now())).catalog
+    return web.pages.page(
+        "consent",
+        locales=locales_of(request, underway.request.ui_locales),
+        form_targets=[target_of(underway)],
+        action=f"{web.parts.issuer}/consent",
+        csrf=browser.form_token(),
+        request=underway.sealed,
+        client_name=client.name or client.client_id,
+        client_id=client.client_id,
+        redirect_host=urlsplit(redirect).hostname or urlsplit(redirect).scheme,
+        apis=[
+            (
+                audience,
+                sorted(permission.scope_for(wanted.scope, audience, catalog=catalog, issuer=web.parts.issuer).of_apis),
+            )
+            for audience in wanted.audiences
+            if audience != web.parts.issuer
+        ],
+        openid_scopes=sorted(wanted.scope & OPENID_SCOPES),
+        lifetime_days=round(web.parts.lifetimes.refresh_of(client.lifetime).absolute / 86400),
+        is_loopback=urlsplit(redirect).hostname in LOOPBACK_HOSTS,
+        username=signed_in.user.username,
+    )
+
+
+def _target(redirect: str) -> str:
+    """What the page's policy must let a form reach: the application's origin, or its private scheme."""
+    return origin_of(redirect) or f"{urlsplit(redirect).scheme}:"
+
+
+def _sign_in_url(web: Web, underway: Underway) -> str:
+    create = "create" in underway.request.prompt and web.parts.sign_up_open
+    return f"{web.parts.issuer}/{'sign-up' if create else 'login'}?{urlencode({'request': underway.sealed})}"
+
+
+def resume_url(web: Web, sealed: str) -> str:
+    """Where the browser goes after the sign-in."""
+    return f"{web.parts.issuer}/authorize/resume?{urlencode({'request': sealed})}"
+
+
+def target_of(underway: Underway) -> str:
+    """What the policy of a page within the request must let its form reach in the end."""
+    return _target(underway.request.redirect_uri)

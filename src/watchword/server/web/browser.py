@@ -1,0 +1,154 @@
+"""What a browser holds of ours: a session cookie, and a cookie that its forms are bound to.
+
+Every form carries a token made from both cookies, so that a form made elsewhere, for another browser or for another
+session, is refused; the sign-in form too.
+
+Implements: RFC 6265bis §4.1.3.2 (``__Host-``); OWASP ASVS 5.0 §3.3, §3.5; RFC 6819 §4.4.2.5; NIST SP 800-63B-4 §5.1.1.
+"""
+
+import hmac
+from urllib.parse import parse_qsl
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from watchword.protocol import base64url
+from watchword.protocol.metadata import issuer_is_loopback
+from watchword.protocol.redirect_uri import origin_of
+from watchword.server.domain.authorization_steps import NotToBeRedirected
+from watchword.server.domain.secret_ring import SecretRing
+from watchword.server.flows import browser_session
+from watchword.server.flows.browser_session import SignedIn
+from watchword.server.web.context import Web
+from watchword.server.web.reading import read_body
+
+SESSION = "ww-session"
+BROWSER = "ww-browser"
+_BROWSER_BYTES = 16
+_MAX_FIELDS = 100
+
+
+class Browser:
+    """One request's browser: its cookies, read once, and those to be set with the answer.
+
+    Args:
+        web: the node.
+        request: the request.
+    """
+
+    def __init__(self, web: Web, request: Request) -> None:
+        self._web = web
+        self._request = request
+        self._plain = issuer_is_loopback(web.parts.issuer) and web.parts.issuer.startswith("http:")
+        self._set: dict[str, tuple[str, int]] = {}
+        self.session_cookie = self._cookie(SESSION)
+        self._browser_cookie = self._cookie(BROWSER)
+
+    async def signed_in(self, *, now: float) -> SignedIn | None:
+        """The living session of this browser.
+
+        Raises:
+            StorageUnavailable: it cannot be known.
+        """
+        return await browser_session.find(self._web.parts, self.session_cookie, now=now)
+
+    def form_token(self) -> str:
+        """The token for a form that is shown with this answer."""
+        if self._browser_cookie is None:
+            self._browser_cookie = base64url.encode(self._web.parts.entropy.draw(_BROWSER_BYTES))
+            self._set[BROWSER] = (self._browser_cookie, 0)
+        return _token(self._web.parts.secrets.newest.form, self._browser_cookie, self.session_cookie)
+
+    def keep(self, cookie: str) -> None:
+        """Hand out a session's cookie with the answer; it lives as long as the browser does, and no longer than that.
+
+        The form cookie goes with the old session: nothing that was known before the sign-in is worth anything after.
+        """
+        self.session_cookie = cookie
+        self._set[SESSION] = (cookie, int(self._web.parts.lifetimes.session.absolute))
+        self._browser_cookie = None
+
+    def forget(self) -> None:
+        """Take the session's cookie away."""
+        self.session_cookie = None
+        self._set[SESSION] = ("", -1)
+
+    def dress(self, response: Response) -> Response:
+        """The answer with the cookies that changed."""
+        for name, (value, max_age) in self._set.items():
+            response.set_cookie(
+                self._name(name),
+                value,
+                max_age=None if max_age == 0 else max(max_age, 0),
+                path="/",
+                secure=not self._plain,
+                httponly=True,
+                # Lax: an application sends the browser here from its own site, and the session must be seen then.
+                samesite="lax",
+            )
+        return response
+
+    def must_be_own_form(self, fields: dict[str, str], secrets: SecretRing) -> None:
+        """Return if the form that was posted is one of ours, shown to this very browser.
+
+        Raises:
+            NotToBeRedirected: it is not, or its cookies are gone.
+        """
+        headers = self._request.headers
+        site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+        if site not in (None, "same-origin") or origin not in (None, origin_of(self._web.parts.issuer)):
+            raise NotToBeRedirected("forbidden", "the form was sent from another site")
+        sent = fields.get("csrf", "")
+        cookie = self._browser_cookie
+        if cookie is None or not any(
+            hmac.compare_digest(sent.encode(), _token(key.form, cookie, self.session_cookie).encode())
+            for key in secrets.keys
+        ):
+            raise NotToBeRedirected("expired", "the form is too old, or cookies are off")
+
+    def _cookie(self, name: str) -> str | None:
+        value = self._request.cookies.get(self._name(name))
+        return value if value and len(value) <= 64 and value.isascii() else None
+
+    def _name(self, name: str) -> str:
+        # Plain http on loopback cannot have the prefix.
+        return name if self._plain else f"__Host-{name}"
+
+
+def _token(key: bytes, browser: str, session: str | None) -> str:
+    return base64url.encode(hmac.digest(key, f"{browser}\n{session or ''}".encode(), "sha256"))
+
+
+async def read_fields(request: Request) -> list[tuple[str, str]]:
+    """The parameters of a browser's request: the query of a GET, the form of a POST, in order, repeated ones too.
+
+    Raises:
+        NotToBeRedirected: too many, not UTF-8, or with NUL.
+    """
+    if request.method == "POST":
+        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
+            raise NotToBeRedirected("bad_request", "a form is wanted")
+        raw = await read_body(request)
+    else:
+        raw = request.scope.get("query_string", b"")
+        if len(raw) > 16 * 1024:
+            raise NotToBeRedirected("bad_request", "the request is too long")
+    try:
+        pairs = parse_qsl(raw.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+    except ValueError:  # UnicodeDecodeError is one
+        raise NotToBeRedirected("bad_request", "the request is not UTF-8, or has too many parameters") from None
+    if any("\x00" in name or "\x00" in value for name, value in pairs):
+        raise NotToBeRedirected("bad_request", "a parameter holds NUL")
+    return pairs
+
+
+def single(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    """The fields of one of our own forms, each there once.
+
+    Raises:
+        NotToBeRedirected: one is there twice.
+    """
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise NotToBeRedirected("bad_request", "a field is there twice")
+    return fields

@@ -1,0 +1,83 @@
+"""Pages, rendered: what endpoints call."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+
+from starlette.responses import Response
+
+from watchword.server.web.pages.brand import Brand
+from watchword.server.web.pages.contexts import CONTEXTS, PageName
+from watchword.server.web.pages.engine import Engine
+from watchword.server.web.pages.page_headers import page_headers
+from watchword.server.web.pages.static_files import StaticFiles
+
+_WITH_SCRIPT: frozenset[PageName] = frozenset({"form_post"})
+
+
+class Pages:
+    """All pages in an operator's dress.
+
+    Args:
+        brand: name, logo and colour.
+        templates_folder: the operator's own templates, static files and texts; None for ours alone.
+        prefix: the path of the issuer, without a slash at its end; static files lie below it.
+    """
+
+    def __init__(self, brand: Brand, templates_folder: Path | None = None, *, prefix: str = "") -> None:
+        self._brand = brand
+        self._folder = templates_folder
+        self._prefix = prefix
+
+    @cached_property
+    def _static(self) -> StaticFiles:
+        return StaticFiles(self._brand, self._folder)
+
+    @cached_property
+    def _engine(self) -> Engine:
+        return Engine(self._brand, self._folder, static=self._static_url)
+
+    def page(
+        self,
+        name: PageName,
+        /,
+        *,
+        locales: Sequence[str],
+        status: int = 200,
+        form_targets: Sequence[str] = (),
+        **context: object,
+    ) -> Response:
+        """A page, as the whole answer.
+
+        Args:
+            name: which one.
+            locales: language tags in the reader's order, of ``preferred_locales``.
+            status: of HTTP.
+            form_targets: URLs elsewhere that sending the page's form may lead to, by a redirect too: the redirect URI
+                of the authorization request in progress. Browsers stop what is not named here.
+            context: what ``CONTEXTS`` lists for this page. ``retry_after``, in seconds, also becomes a header.
+
+        Raises:
+            TypeError: a name of the context is missing or unknown.
+            ValueError: a problem that the page does not know, or a URL that it must not lead to.
+        """
+        kind = CONTEXTS[name]
+        filled = kind.filled(context)
+        targets = [*form_targets, str(filled["action"])] if name == "form_post" else form_targets
+        lang, html = self._engine.render(name, filled, locales=locales)
+        headers = page_headers(kind, form_targets=targets, script=name in _WITH_SCRIPT)
+        headers["content-language"] = lang
+        if filled.get("retry_after") is not None:
+            headers["retry-after"] = str(filled["retry_after"])
+        return Response(html, status, headers, "text/html")
+
+    def static_file(self, name: str) -> Response:
+        """The file that pages load as ``/static/<name>``.
+
+        Raises:
+            NotFound: there is none of that name.
+        """
+        return self._static.answer(name)
+
+    def _static_url(self, name: str) -> str:
+        return f"{self._prefix}/static/{self._static.hashed(name)}"
