@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from watchword.server.cli.program import program
-from watchword.server.settings import PREFIX, _Written
+from watchword.server.settings.written import PREFIX, Written
 from watchword.server.web.routes import ROUTES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -19,7 +19,7 @@ def page(name: str) -> str:
 
 def test_every_setting_is_in_the_table_and_no_other() -> None:
     told = set(re.findall(rf"{PREFIX}([A-Z_]+)", "\n".join(path.read_text("utf-8") for path in PAGES)))
-    fields = {name.upper() for name in _Written.model_fields}
+    fields = {name.upper() for name in Written.model_fields}
     assert told - fields - {"CONFIG", ""} == set()
     table = set(re.findall(rf"{PREFIX}([A-Z_]+)", page("operations.md")))
     assert fields - table - {"SECRET_FILE", "DATABASE_URL_FILE"} == set()

@@ -55,7 +55,7 @@ async def test_a_cookie_names_one_session(storage: Storage) -> None:
     async with storage.write() as tx:
         await tx.add_user(user)
         await tx.add_session(session)
-    with pytest.raises(Exception, match="(?i)unique"):
+    with pytest.raises(Exception, match=r"(?i)unique"):
         async with storage.write() as tx:
             await tx.add_session(a_browser_session(user, cookie_hash=session.cookie_hash))
     async with storage.read() as reading:

@@ -167,6 +167,11 @@ async def test_a_file_of_something_else_is_unavailable(sqlite_database: SqliteDa
 
 
 async def test_a_damaged_file_is_unavailable_not_empty(sqlite_database: SqliteDatabase) -> None:
+    # No free pages inside: what the grants need beyond the first page of their tables comes behind what is there now.
+    connection = sqlite_driver.connect(sqlite_database)
+    connection.execute("VACUUM")
+    connection.close()
+    whole = sqlite_database.path.stat().st_size
     first = await open_sqlite(sqlite_database, clock=StoppedClock())
     *_, (grant,) = await seed(first)
     async with first.write() as tx:
@@ -175,8 +180,8 @@ async def test_a_damaged_file_is_unavailable_not_empty(sqlite_database: SqliteDa
     await first.close()
     content = bytearray(sqlite_database.path.read_bytes())
     # The pages of the schema stay whole, so that the file opens like a good one.
-    half = len(content) // 2
-    content[half:] = b"\xff" * (len(content) - half)
+    assert len(content) > whole
+    content[whole:] = b"\xff" * (len(content) - whole)
     sqlite_database.path.write_bytes(content)
     storage = await open_sqlite(sqlite_database, clock=StoppedClock())
     with pytest.raises(StorageUnavailable, match="damaged"):

@@ -1,4 +1,4 @@
-"""Redirect URIs and web origins: what may be registered.
+"""Redirect URIs, web origins, and where a client hears of sign-outs: what may be registered.
 
 Implements: RFC 8252 §7.1, §7.3, §8.4; RFC 9700 §2.1, §4.1.3; RFC 6454 §6.1.
 """
@@ -51,6 +51,20 @@ def _loopback(text: str) -> tuple[str, str] | None:
     if found is None or "#" in text or int(found[2] or 0) > 65535:
         return None
     return found[1], found[3]
+
+
+def parse_backchannel_logout_uri(text: str) -> str:
+    """A URI where a client hears of sessions that ended, unchanged (OpenID Connect Back-Channel Logout 1.0 §2.2).
+
+    Raises:
+        ValueError: relative, with a fragment or user information, or neither https nor http on loopback.
+    """
+    parts = _split(text)
+    if not parts.hostname or not (
+        parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK_HOSTS)
+    ):
+        raise ValueError("a back-channel logout URI is https, or http on loopback")
+    return text
 
 
 def parse_origin(text: str) -> str:

@@ -11,10 +11,12 @@ import pytest
 from tests.support.rfc import rfc
 
 from watchword.server import settings
-from watchword.server.domain.lifetimes import DAY, Lifetimes, RefreshLifetime
-from watchword.server.settings import SettingsError
+from watchword.server.domain.lifetimes import DAY, HOUR, Lifetimes, RefreshLifetime, SessionLifetime
+from watchword.server.settings import Brand, Logo, SettingsError
 
 SECRET = "kG3vTq8WmZ1xY5bN7cR2dS4fH6jK9lP0"
+PNG = b"\x89PNG\r\n\x1a\n and more"
+SVG = '<svg xmlns="http://www.w3.org/2000/svg">%s</svg>'
 PRODUCTION = {"WATCHWORD_ISSUER": "https://auth.example.com", "WATCHWORD_SECRET": SECRET}
 
 
@@ -47,6 +49,9 @@ def test_nothing_set_is_development_on_localhost(tmp_path: Path) -> None:
     assert found.database_url == f"sqlite:///{tmp_path}/watchword-data/watchword.db"
     assert found.trusted_proxies is None
     assert found.lifetimes == Lifetimes()
+    assert found.lifetimes.session == SessionLifetime(idle=1 * DAY, absolute=14 * DAY)
+    assert (found.brand, found.templates) == (Brand(), None)
+    assert found.brand.name == "Watchword"
 
 
 def test_the_secret_that_is_made_is_kept_for_its_owner_alone(tmp_path: Path) -> None:
@@ -232,6 +237,15 @@ def test_a_variable_names_another_file(monkeypatch: pytest.MonkeyPatch, tmp_path
         ("WATCHWORD_ACCESS_TOKEN_TTL", "15 minutes", "such as 90s"),
         ("WATCHWORD_ACCESS_TOKEN_TTL", "2d", "not within 1 and 86400 seconds"),
         ("WATCHWORD_REFRESH_IDLE_TTL", "91d", "at most WATCHWORD_REFRESH_ABSOLUTE_TTL"),
+        ("WATCHWORD_SESSION_IDLE_TTL", "15d", "at most WATCHWORD_SESSION_ABSOLUTE_TTL"),
+        ("WATCHWORD_SESSION_IDLE_TTL", "0", "not within 1 and"),
+        ("WATCHWORD_SESSION_ABSOLUTE_TTL", "401d", "not within 1 and"),
+        ("WATCHWORD_BRAND_NAME", "a" * 61, "at most 60 visible characters"),
+        ("WATCHWORD_BRAND_NAME", "a\u202eb", "visible characters"),
+        ("WATCHWORD_BRAND_COLOUR", "teal", "such as #1d6070"),
+        ("WATCHWORD_BRAND_COLOUR", "#fff", "such as #1d6070"),
+        ("WATCHWORD_BRAND_LOGO", "absent.png", "no such file"),
+        ("WATCHWORD_TEMPLATES", "absent", "no such folder"),
         ("WATCHWORD_SECRET", "too short", "at least 32 bytes"),
         ("WATCHWORD_SECRET", "abababababababababababababababababab", "random"),
         ("WATCHWORD_SECRET_FILE", "absent", "no such file"),
@@ -272,6 +286,77 @@ def test_a_short_absolute_end_pulls_the_idle_end_along(monkeypatch: pytest.Monke
     given(monkeypatch, WATCHWORD_REFRESH_ABSOLUTE_TTL="1d")
 
     assert settings.read().lifetimes.refresh == RefreshLifetime(idle=DAY, absolute=DAY)
+
+
+def test_sessions_of_browsers_have_lifetimes_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    given(monkeypatch, WATCHWORD_SESSION_ABSOLUTE_TTL="12h")
+    assert settings.read().lifetimes.session == SessionLifetime(idle=12 * HOUR, absolute=12 * HOUR)
+
+    given(monkeypatch, WATCHWORD_SESSION_IDLE_TTL="15m")
+    assert settings.read().lifetimes.session == SessionLifetime(idle=900, absolute=12 * HOUR)
+
+
+def test_the_brand_is_the_operators(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "logo.png").write_bytes(PNG)
+    (tmp_path / "pages").mkdir()
+    given(
+        monkeypatch,
+        WATCHWORD_BRAND_NAME=" Zoë & Söhne ",
+        WATCHWORD_BRAND_LOGO="logo.png",
+        WATCHWORD_BRAND_COLOUR="#1F6FEB",
+        WATCHWORD_TEMPLATES="pages",
+    )
+    found = settings.read()
+
+    assert found.brand == Brand(name="Zoë & Söhne", logo=Logo(PNG, "image/png"), colour="#1f6feb")
+    assert found.templates == tmp_path / "pages"
+    assert "PNG" not in repr(found)
+
+
+def test_an_svg_that_fetches_and_runs_nothing_is_a_logo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    content = SVG % '<a id="a"/><use href="#a"/><image href="data:image/png;base64,AA=="/><style>a{fill:red}</style>'
+    (tmp_path / "logo.svg").write_text(content)
+    given(monkeypatch, WATCHWORD_BRAND_LOGO="logo.svg")
+
+    assert settings.read().brand.logo == Logo(content.encode(), "image/svg+xml")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"GIF89a",
+        b"<html xmlns='http://www.w3.org/1999/xhtml'/>",
+        b"<svg/>",
+        b"<svg xmlns='http://www.w3.org/2000/svg'>",
+        b"\xff\xfe<",
+        (SVG % "<script>1</script>").encode(),
+        (SVG % "<SCRIPT/>").encode(),
+        (SVG % "<g onload='1'/>").encode(),
+        (SVG % "<image href='https://elsewhere.example/a.png'/>").encode(),
+        (SVG % "<image xmlns:x='http://www.w3.org/1999/xlink' x:href='//elsewhere.example/a.png'/>").encode(),
+        (SVG % "<foreignObject/>").encode(),
+        (SVG % "<style>@import 'https://elsewhere.example/a.css'</style>").encode(),
+        (SVG % "<g style='fill: URL(https://elsewhere.example/a.svg)'/>").encode(),
+        (SVG % "<g fill='url(https://elsewhere.example/a.svg#b)'/>").encode(),
+        b"<!DOCTYPE svg [<!ENTITY a 'a'>]>" + (SVG % "&a;").encode(),
+        b"<?xml-stylesheet href='https://elsewhere.example/a.css'?>" + (SVG % "").encode(),
+    ],
+)
+def test_what_is_no_logo_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "logo").write_bytes(content)
+    given(monkeypatch, WATCHWORD_BRAND_LOGO="logo")
+
+    assert "is no logo: take a PNG, or an SVG" in complaint()
+
+
+def test_a_logo_is_at_most_100_kb(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given(monkeypatch, WATCHWORD_BRAND_LOGO="logo.png")
+    (tmp_path / "logo.png").write_bytes(PNG.ljust(100_000, b"x"))
+    assert settings.read().brand.logo is not None
+
+    (tmp_path / "logo.png").write_bytes(PNG.ljust(100_001, b"x"))
+    assert "larger than 100 KB" in complaint()
 
 
 @pytest.mark.parametrize(

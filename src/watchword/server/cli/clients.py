@@ -11,7 +11,7 @@ from watchword.server.domain.lifetimes import ProfileName
 
 program = typer.Typer(help="Clients: programs that ask for tokens.", no_args_is_help=True, rich_markup_mode=None)
 
-_COLUMNS: Final = ("client_id", "type", "auth_method", "grant_types", "scope", "apis", "enabled")
+_COLUMNS: Final = ("client_id", "name", "type", "auth_method", "grant_types", "scope", "apis", "enabled")
 # Planned, and refused until they are there.
 _LATER: Final = ("private_key_jwt", "device_code", "token_exchange")
 
@@ -29,6 +29,13 @@ def create(
     redirect_uri: Annotated[
         list[str] | None, typer.Option(metavar="U", help="Where sign-in may return to; may be repeated.")
     ] = None,
+    post_logout_redirect_uri: Annotated[
+        list[str] | None, typer.Option(metavar="U", help="Where sign-out may return to; may be repeated.")
+    ] = None,
+    backchannel_logout_uri: Annotated[
+        str | None, typer.Option(metavar="U", help="Where it hears of sessions that ended, from server to server.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(metavar="NAME", help="What users read; its id if unset.")] = None,
     scope: Annotated[
         list[str] | None, typer.Option(metavar="S", help="A scope that it may ask for; may be repeated.")
     ] = None,
@@ -46,6 +53,9 @@ def create(
     auth_method: Annotated[
         str | None, typer.Option(metavar="METHOD", help=f"One of {', '.join(AUTH_METHODS)}.")
     ] = None,
+    no_pkce: Annotated[
+        bool, typer.Option("--no-pkce", help="It may sign users in without PKCE; only with a secret.")
+    ] = False,
     jwks: Annotated[str | None, typer.Option(hidden=True)] = None,
     jwks_uri: Annotated[str | None, typer.Option(hidden=True)] = None,
     reuse: Annotated[Reuse, typer.Option(help="strict: any second use of a refresh token is theft.")] = "balanced",
@@ -67,11 +77,15 @@ def create(
             cast("GrantType", _one_of(one, GRANT_TYPES, "--grant-type")) for one in dict.fromkeys(grant_type or ())
         ),
         redirect_uris=tuple(redirect_uri or ()),
+        post_logout_redirect_uris=tuple(post_logout_redirect_uri or ()),
+        backchannel_logout_uri=backchannel_logout_uri,
         origins=tuple(origin or ()),
         scopes=tuple(token for text in scope or () for token in text.split()),
         apis=tuple(api or ()),
         serves=serves,
         first_party=first_party,
+        name=name,
+        requires_pkce=not no_pkce,
         reuse=reuse,
         lifetime=lifetime,
     )
@@ -144,15 +158,19 @@ def _one_of(value: str | None, known: tuple[str, ...], flag: str) -> str | None:
 def _record(client: Client) -> dict[str, Any]:
     return {
         "client_id": client.client_id,
+        "name": client.name,
         "type": client.type,
         "auth_method": client.auth_method,
         "grant_types": sorted(client.grant_types),
         "redirect_uris": list(client.redirect_uris),
+        "post_logout_redirect_uris": list(client.post_logout_redirect_uris),
+        "backchannel_logout_uri": client.backchannel_logout_uri,
         "origins": list(client.origins),
         "scope": sorted(client.scope),
         "apis": list(client.apis),
         "serves": client.serves,
         "first_party": client.first_party,
+        "requires_pkce": client.requires_pkce,
         "reuse": client.reuse,
         "lifetime": client.lifetime,
         "enabled": client.enabled,

@@ -1,4 +1,4 @@
-"""Names of things: random ids, user names, client ids.
+"""Names of things: random ids, user names, client ids and names.
 
 Implements: RFC 9700 §4.15 (a client id must not be taken for a user's ``sub``); RFC 8265 §3.3 in spirit.
 """
@@ -52,11 +52,26 @@ def parse_username(text: str) -> str:
     name = unicodedata.normalize("NFC", text.strip())
     if not 1 <= len(name) <= 128:
         raise ValueError("a user name has 1 to 128 characters")
-    if any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for c in name):
-        raise ValueError("a user name has visible characters only")
-    if _INVISIBLE.search(name) or not username_key(name):
+    if not _visible(name) or not username_key(name):
         raise ValueError("a user name has visible characters only")
     return name
+
+
+def parse_client_name(text: str) -> str:
+    """A client's name as users read it, trimmed and normalised (NFC).
+
+    Raises:
+        ValueError: empty, longer than 80 code points, or with control or invisible characters.
+    """
+    name = unicodedata.normalize("NFC", text.strip())
+    if not 1 <= len(name) <= 80 or not _visible(name):
+        raise ValueError("a client's name has 1 to 80 visible characters")
+    return name
+
+
+def _visible(name: str) -> bool:
+    hidden = any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp") for c in name)
+    return not hidden and _INVISIBLE.search(name) is None
 
 
 def username_key(text: str) -> str:

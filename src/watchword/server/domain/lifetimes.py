@@ -31,6 +31,21 @@ BROWSER_APP: Final = RefreshLifetime(idle=1 * DAY, absolute=30 * DAY)
 NATIVE_APP: Final = RefreshLifetime(idle=14 * DAY, absolute=90 * DAY)
 SERVICE: Final = RefreshLifetime(idle=90 * DAY, absolute=365 * DAY)
 
+
+@dataclass(frozen=True, slots=True)
+class SessionLifetime:
+    """How long a browser's session lives: unused (idle), and at all (absolute). Its grants have ends of their own."""
+
+    idle: Seconds
+    absolute: Seconds
+
+    def __post_init__(self) -> None:
+        if not 0 < self.idle <= self.absolute:
+            raise ValueError("the idle end comes before the absolute end, and both are ahead")
+
+
+BROWSER_SESSION: Final = SessionLifetime(idle=1 * DAY, absolute=14 * DAY)
+
 PROFILES: Final[dict[ProfileName, RefreshLifetime]] = {
     "browser_app": BROWSER_APP,
     "native_app": NATIVE_APP,
@@ -53,6 +68,7 @@ class Lifetimes:
     access_token: Seconds = ACCESS_TOKEN
     refresh: RefreshLifetime = NATIVE_APP
     overlap: Seconds = OVERLAP
+    session: SessionLifetime = BROWSER_SESSION
 
     def refresh_of(self, profile: ProfileName | None) -> RefreshLifetime:
         """The lifetime of a client with that profile; without one, the operator's."""

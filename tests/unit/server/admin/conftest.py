@@ -76,7 +76,8 @@ def clock() -> ToldClock:
 def parts_on(database: MemoryDatabase, clock: ToldClock, entropy: CountingEntropy) -> Parts:
     """A node on ``database``."""
     storage, telemetry = MemoryStorage(clock, database), SilentTelemetry()
-    signer = LocalSigner(Sealing(SECRETS, entropy))
+    sealing = Sealing(SECRETS, entropy)
+    signer = LocalSigner(sealing)
 
     async def keys_revoked() -> None:
         await key_ring.ensure(storage, signer, now=clock.now())
@@ -88,6 +89,7 @@ def parts_on(database: MemoryDatabase, clock: ToldClock, entropy: CountingEntrop
         entropy=entropy,
         passwords=QuickPasswords(),
         signer=signer,
+        sealer=sealing,
         telemetry=telemetry,
         secrets=SECRETS,
         lifetimes=Lifetimes(),

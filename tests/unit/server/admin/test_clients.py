@@ -90,6 +90,16 @@ async def test_what_needs_a_secret_makes_a_client_confidential(
         ({"redirect_uris": ("http://app.example.com/back",)}, "redirect URI"),
         ({"redirect_uris": ("https://app.example.com/back#x",)}, "fragment"),
         ({"origins": ("https://app.example.com/",)}, "origin"),
+        ({"post_logout_redirect_uris": ("http://app.example.com/bye",)}, "redirect URI"),
+        ({"backchannel_logout_uri": "http://app.example.com/out"}, "back-channel logout URI"),
+        ({"backchannel_logout_uri": "com.example.app:/out"}, "back-channel logout URI"),
+        ({"backchannel_logout_uri": "https://app.example.com/out#x"}, "fragment"),
+        ({"backchannel_logout_uri": "https://me@app.example.com/out"}, "no user"),
+        ({"name": "  "}, "1 to 80 visible"),
+        ({"name": "x" * 81}, "1 to 80 visible"),
+        ({"name": "a\u202eb"}, "1 to 80 visible"),
+        ({"requires_pkce": False}, "--type confidential"),
+        ({"requires_pkce": False, "type": "public"}, "--type confidential"),
         ({"client_id": "x"}, "2 to 64"),
         ({"client_id": "A" * 22}, "could be taken for a user"),
         ({"client_id": "taken"}, "already"),
@@ -103,6 +113,34 @@ async def test_a_client_that_will_not_do_is_refused_and_nothing_changes(
     with pytest.raises(Refused, match=said.replace(".", r"\.")):
         await clients.create(parts, NewClient(**{"client_id": "c1", **wanted}))
     assert [client.client_id for client in await clients.listed(parts)] == ["taken"]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    ["https://app.example.com/out?a=b", "https://app.example.com:8443/", "http://127.0.0.1:9000/out", "http://[::1]/"],
+)
+async def test_a_client_hears_of_sign_outs_by_https_or_on_loopback(parts: Parts, uri: str) -> None:
+    made = await create(parts, "web", backchannel_logout_uri=uri)
+
+    assert made.client.backchannel_logout_uri == uri
+
+
+async def test_a_client_has_a_name_and_places_to_return_to_after_sign_out(parts: Parts) -> None:
+    places = ("https://app.example.com/", "com.example.app:/bye", "http://localhost/bye")
+    made = await create(parts, "web", name="  Zoe\u0308 ", post_logout_redirect_uris=(*places, places[0]))
+
+    assert made.client == await stored(parts, "web")
+    assert made.client.name == "Zo\u00eb"
+    assert made.client.post_logout_redirect_uris == places
+    assert made.client.requires_pkce
+
+
+@rfc("9700", "2.1.1")
+async def test_a_client_with_a_secret_may_do_without_pkce_where_the_operator_says_so(parts: Parts) -> None:
+    made = await create(parts, "legacy", type="confidential", requires_pkce=False)
+
+    assert not (await stored(parts, "legacy")).requires_pkce
+    assert made.secret is not None
 
 
 async def test_disabling_declares_the_tokens_of_the_next_minute_dead_too(parts: Parts, clock: ToldClock) -> None:

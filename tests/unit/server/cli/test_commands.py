@@ -106,26 +106,51 @@ def test_every_flag_of_a_client_is_kept(watchword: Commands) -> None:
         *("clients", "create", "shop", "--type", "confidential", "--auth-method", "client_secret_post"),
         *("--grant-type", "authorization_code", "--grant-type", "refresh_token", "--scope", "openid orders:read"),
         *("--redirect-uri", "https://shop.example.com/back", "--origin", "https://shop.example.com"),
+        *("--post-logout-redirect-uri", "https://shop.example.com/", "--name", "Zoë's Shop", "--no-pkce"),
+        *("--post-logout-redirect-uri", "https://shop.example.com/bye"),
+        *("--backchannel-logout-uri", "https://shop.example.com/out"),
         *("--api", ORDERS, "--serves", ORDERS, "--first-party", "--reuse", "strict", "--lifetime", "browser_app"),
     )
 
     assert watchword.done("clients", "show", "shop", "--json").json == {
         "client_id": "shop",
+        "name": "Zoë's Shop",
         "type": "confidential",
         "auth_method": "client_secret_post",
         "grant_types": ["authorization_code", "refresh_token"],
         "redirect_uris": ["https://shop.example.com/back"],
+        "post_logout_redirect_uris": ["https://shop.example.com/", "https://shop.example.com/bye"],
+        "backchannel_logout_uri": "https://shop.example.com/out",
         "origins": ["https://shop.example.com"],
         "scope": ["openid", "orders:read"],
         "apis": [ORDERS],
         "serves": ORDERS,
         "first_party": True,
+        "requires_pkce": False,
         "reuse": "strict",
         "lifetime": "browser_app",
         "enabled": True,
         "tokens_after": None,
         "created_at": "2027-01-15T08:00:00Z",
     }
+
+
+def test_clients_are_listed_with_the_names_that_users_read(watchword: Commands) -> None:
+    watchword.done("clients", "create", "shop", "--name", "The Shop")
+    watchword.done("clients", "create", "web")
+
+    (web,) = [row for row in watchword.done("clients", "list", "--json").json if row["client_id"] == "web"]
+    assert (web["name"], web["requires_pkce"]) == (None, True)
+    heading, shop, _ = watchword.done("clients", "list").out.splitlines()
+    assert heading.split()[:3] == ["CLIENT", "ID", "NAME"]
+    assert shop.split()[:3] == ["shop", "The", "Shop"]
+
+
+def test_a_public_client_may_not_do_without_pkce(watchword: Commands) -> None:
+    said = watchword.refused("clients", "create", "web", "--redirect-uri", "https://web.example.com/", "--no-pkce")
+
+    assert said == "watchword: only a client with a secret may do without PKCE: --type confidential\n"
+    assert watchword.done("clients", "list", "--json").json == []
 
 
 def test_a_client_is_disabled_enabled_and_deleted(watchword: Commands) -> None:

@@ -1,6 +1,7 @@
 """Clients, as an operator registers and keeps them.
 
-Implements: RFC 6749 §2, §2.3.1; RFC 7591 §2 (metadata); RFC 9700 §2.1 (exact redirect URIs).
+Implements: RFC 6749 §2, §2.3.1; RFC 7591 §2 (metadata); RFC 9700 §2.1 (exact redirect URIs), §2.1.1 (PKCE);
+    OpenID Connect RP-Initiated Logout 1.0 §3.1; OpenID Connect Back-Channel Logout 1.0 §2.2.
 """
 
 import hashlib
@@ -8,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from watchword.protocol import base64url
-from watchword.protocol.redirect_uri import parse_origin, parse_redirect_uri
+from watchword.protocol.redirect_uri import parse_backchannel_logout_uri, parse_origin, parse_redirect_uri
 from watchword.protocol.scope import OPENID_SCOPES, Scope
 from watchword.server.domain import revocation
 from watchword.server.domain.api import Catalog
 from watchword.server.domain.audit import Administered
 from watchword.server.domain.client import AuthMethod, Client, ClientType, GrantType, Reuse
-from watchword.server.domain.identifiers import parse_client_id
+from watchword.server.domain.identifiers import parse_client_id, parse_client_name
 from watchword.server.domain.lifetimes import ProfileName
 from watchword.server.domain.time import Instant
 from watchword.server.flows.admin.refusal import Refused, listing
@@ -37,11 +38,15 @@ class NewClient:
     auth_method: AuthMethod | None = None
     grant_types: tuple[GrantType, ...] = ()
     redirect_uris: tuple[str, ...] = ()
+    post_logout_redirect_uris: tuple[str, ...] = ()
+    backchannel_logout_uri: str | None = None
     origins: tuple[str, ...] = ()
     scopes: tuple[str, ...] = ()
     apis: tuple[str, ...] = ()
     serves: str | None = None
     first_party: bool = False
+    name: str | None = None
+    requires_pkce: bool = True
     reuse: Reuse = "balanced"
     lifetime: ProfileName | None = None
 
@@ -206,18 +211,29 @@ def _build(
             created_at=now,
             secret_hash=None if secret is None else hash_secret(secret),
             grant_types=_grant_types_of(wanted, kind),
-            redirect_uris=tuple(dict.fromkeys(parse_redirect_uri(uri) for uri in wanted.redirect_uris)),
+            redirect_uris=_redirect_uris(wanted.redirect_uris),
+            # RP-Initiated Logout 1.0 §3.1 allows what is allowed to sign in: https, or custom schemes of native apps.
+            post_logout_redirect_uris=_redirect_uris(wanted.post_logout_redirect_uris),
+            backchannel_logout_uri=None
+            if wanted.backchannel_logout_uri is None
+            else parse_backchannel_logout_uri(wanted.backchannel_logout_uri),
             origins=tuple(dict.fromkeys(parse_origin(origin) for origin in wanted.origins)),
             scope=scope,
             apis=_apis_for(scope, wanted.apis, catalog),
             serves=wanted.serves and _known_api(wanted.serves, catalog),
             first_party=wanted.first_party,
+            name=None if wanted.name is None else parse_client_name(wanted.name),
+            requires_pkce=wanted.requires_pkce,
             reuse=wanted.reuse,
             lifetime=wanted.lifetime,
             disabled_until=not_before,
         )
     except ValueError as error:
         raise Refused(str(error)) from None
+
+
+def _redirect_uris(uris: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(map(parse_redirect_uri, uris)))
 
 
 def _type_of(wanted: NewClient) -> ClientType:
@@ -228,6 +244,9 @@ def _type_of(wanted: NewClient) -> ClientType:
         raise Refused("a client that serves an API proves itself by a secret: --type confidential")
     if kind == "public" and "client_credentials" in wanted.grant_types:
         raise Refused("client_credentials is for clients with a secret: --type confidential")
+    # RFC 9700 §2.1.1: "Public clients MUST use PKCE"; a confidential one may rely on OpenID Connect's nonce instead.
+    if kind == "public" and not wanted.requires_pkce:
+        raise Refused("only a client with a secret may do without PKCE: --type confidential")
     if (kind == "public") is not (wanted.auth_method in (None, "none")) and wanted.auth_method is not None:
         raise Refused(f"--auth-method {wanted.auth_method} does not go with --type {kind}")
     return kind

@@ -56,7 +56,7 @@ _NEVER: Final = frozenset({"javascript", "data", "vbscript", "blob", "file", "fi
 
 
 def leads_somewhere(url: str) -> bool:
-    """Whether a page may link or post to ``url``: a path of this server, https, http, or an application's own scheme."""
+    """Whether a page may link or post to it: a path of this server, https, http, or an application's own scheme."""
     # Browsers drop tabs and line ends from URLs, and take a backslash for a slash.
     if not url.isprintable() or " " in url or "\\" in url:
         return False

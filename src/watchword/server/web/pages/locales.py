@@ -1,6 +1,7 @@
 """Which language a reader wants.
 
-Implements: RFC 9110 §12.5.4 (Accept-Language); RFC 4647 §3.4 (lookup); OpenID Connect Core 1.0 §3.1.2.1 (``ui_locales``).
+Implements: RFC 9110 §12.5.4 (Accept-Language); RFC 4647 §3.4 (lookup); OpenID Connect Core 1.0 §3.1.2.1
+(``ui_locales``).
 """
 
 import re

@@ -1,16 +1,20 @@
 """Pages, rendered: what endpoints call."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from math import ceil
 from pathlib import Path
+from typing import TypeAlias
 
 from starlette.responses import Response
 
 from watchword.server.web.pages.brand import Brand
 from watchword.server.web.pages.contexts import CONTEXTS, PageName
-from watchword.server.web.pages.engine import Engine
 from watchword.server.web.pages.page_headers import page_headers
 from watchword.server.web.pages.static_files import StaticFiles
+
+# A page's name, its context and the reader's locales, to the language and the HTML.
+Render: TypeAlias = Callable[[PageName, Mapping[str, object], Sequence[str]], tuple[str, str]]
 
 _WITH_SCRIPT: frozenset[PageName] = frozenset({"form_post"})
 
@@ -34,8 +38,11 @@ class Pages:
         return StaticFiles(self._brand, self._folder)
 
     @cached_property
-    def _engine(self) -> Engine:
-        return Engine(self._brand, self._folder, static=self._static_url)
+    def _render(self) -> Render:
+        # A node that only serves tokens never loads the template engine.
+        from watchword.server.web.pages.engine import Engine  # noqa: PLC0415
+
+        return Engine(self._brand, self._folder, static_url=self._static_url).render
 
     def page(
         self,
@@ -64,11 +71,12 @@ class Pages:
         kind = CONTEXTS[name]
         filled = kind.filled(context)
         targets = [*form_targets, str(filled["action"])] if name == "form_post" else form_targets
-        lang, html = self._engine.render(name, filled, locales=locales)
+        lang, html = self._render(name, filled, locales)
         headers = page_headers(kind, form_targets=targets, script=name in _WITH_SCRIPT)
         headers["content-language"] = lang
-        if filled.get("retry_after") is not None:
-            headers["retry-after"] = str(filled["retry_after"])
+        wait = filled.get("retry_after")
+        if isinstance(wait, int | float):
+            headers["retry-after"] = str(max(1, ceil(wait)))
         return Response(html, status, headers, "text/html")
 
     def static_file(self, name: str) -> Response:

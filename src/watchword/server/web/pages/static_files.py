@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from hashlib import sha256
+from html import escape
 from pathlib import Path
 from typing import Final
 
@@ -88,15 +89,26 @@ def _collected(brand: Brand, folder: Path | None) -> Iterator[tuple[str, StaticF
     found = dict(_read(OURS))
     if folder is not None and (folder / "static").is_dir():
         found.update(_read(folder / "static"))
-    accent = written(palette(parse_colour(brand.colour), grounds=_parsed(LIGHT_SURFACES), dark=False).accent)
     found[STYLE] = brand_rules(brand).encode() + found[STYLE]
-    found[ICON] = found[ICON].replace(b"currentColor", accent.encode())
+    found[ICON] = _icon(brand, found[ICON])
     if brand.logo is not None:
         found[f"logo.{LOGO_SUFFIXES[brand.logo.media_type]}"] = brand.logo.content
     for name, content in found.items():
         stem, _, suffix = name.rpartition(".")
         digest = sha256(content).hexdigest()[:16]
         yield name, StaticFile(f"{stem}-{digest}.{suffix}", content, _MEDIA_TYPES[f".{suffix}"])
+
+
+def _icon(brand: Brand, drawing: bytes) -> bytes:
+    """The icon of the window: the brand's initial on its colour."""
+    shades = palette(parse_colour(brand.colour), grounds=_parsed(LIGHT_SURFACES), dark=False)
+    for word, value in (
+        ("ACCENT", written(shades.accent)),
+        ("TEXT", written(shades.on_accent)),
+        ("INITIAL", escape(brand.name[0].upper())),
+    ):
+        drawing = drawing.replace(word.encode(), value.encode())
+    return drawing
 
 
 def _read(folder: Path) -> Iterator[tuple[str, bytes]]:

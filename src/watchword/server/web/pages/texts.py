@@ -25,7 +25,7 @@ class Catalogue:
 
     def __init__(self, lang: str, texts: Mapping[str, str], fallback: "Catalogue | None" = None) -> None:
         self.lang = lang
-        self.texts = {**(fallback.texts if fallback else {}), **texts}
+        self.texts: dict[str, str] = {**(fallback.texts if fallback else {}), **texts}
 
     def text(self, key: str, **values: object) -> Markup:
         """The text, its values filled in.

@@ -1,0 +1,143 @@
+"""Every page with every problem that it can tell of, and with names as hostile as they come."""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from watchword.server.web.pages import PageName
+from watchword.server.web.pages.contexts import CONTEXTS
+
+NOW = 1_772_000_000.0
+APPLICATION = "Plum Street Books"
+SENTENCE = "use at least 15 characters: a few words in a row will do"
+
+COMPLETE: dict[PageName, dict[str, Any]] = {
+    "sign_in": {
+        "action": "/login",
+        "csrf": "csrf-value",
+        "request": "request-value",
+        "username": "",
+        "client_name": APPLICATION,
+        "sign_up_url": "/sign-up?request=request-value",
+    },
+    "sign_up": {
+        "action": "/sign-up",
+        "csrf": "csrf-value",
+        "request": "request-value",
+        "username": "mira",
+        "email": "mira@example.com",
+        "client_name": APPLICATION,
+        "sign_in_url": "/login?request=request-value",
+    },
+    "consent": {
+        "action": "/consent",
+        "csrf": "csrf-value",
+        "request": "request-value",
+        "client_name": APPLICATION,
+        "client_id": "plum-street-books",
+        "redirect_host": "books.example",
+        "apis": [
+            ("https://orders.example", ["orders:read", "orders:write"]),
+            ("https://shelves.example", ["shelves:read"]),
+        ],
+        "openid_scopes": ["openid", "profile", "email", "offline_access"],
+        "lifetime_days": 90,
+        "is_loopback": False,
+        "username": "mira",
+        "other_user_url": "/login?request=request-value",
+    },
+    "sign_out": {
+        "action": "/end_session",
+        "csrf": "csrf-value",
+        "hidden": {"client_id": "plum-street-books", "state": "state-value"},
+        "username": "mira",
+        "client_name": APPLICATION,
+        "stay_url": "/account",
+    },
+    "signed_out": {"continue_url": "https://books.example/bye?state=1", "client_name": APPLICATION},
+    "error": {
+        "problem": "bad_request",
+        "detail": "code_challenge_method must be S256",
+        "reference": "9f2c11ab00000017",
+        "continue_url": "https://books.example/cb?error=invalid_request",
+    },
+    "form_post": {
+        "action": "https://books.example/cb",
+        "fields": {"code": "code-value", "state": "state-value", "iss": "https://id.example", "submit": "shadow"},
+        "client_name": APPLICATION,
+    },
+    "account": {
+        "action": "/account",
+        "username": "mira",
+        "email": "mira@example.com",
+        "csrf": "csrf-value",
+        "now": NOW,
+        "sign_out_url": "/end_session",
+        "sessions": [
+            {
+                "sid": "sid-1",
+                "device": "Firefox on Linux",
+                "created_at": NOW - 3 * 86400,
+                "last_seen_at": NOW - 20,
+                "current": True,
+            },
+            {
+                "sid": "sid-2",
+                "device": "Safari on iPhone",
+                "created_at": NOW - 9 * 86400,
+                "last_seen_at": NOW - 5 * 3600,
+                "current": False,
+            },
+            {
+                "sid": "sid-3",
+                "device": "",
+                "created_at": NOW - 80 * 86400,
+                "last_seen_at": NOW - 44 * 86400,
+                "current": False,
+            },
+        ],
+        "applications": [
+            {
+                "client_id": "plum-street-books",
+                "name": APPLICATION,
+                "scopes": ["openid", "email", "orders:read", "orders:write"],
+                "granted_at": NOW - 3 * 86400,
+            },
+            {"client_id": "shelf-cli", "name": None, "scopes": ["shelves:read"], "granted_at": NOW - 120 * 86400},
+        ],
+    },
+}
+
+LEAST: dict[PageName, dict[str, Any]] = {
+    name: {key: value for key, value in context.items() if key in CONTEXTS[name].needs}
+    for name, context in COMPLETE.items()
+} | {
+    "consent": COMPLETE["consent"] | {"apis": [], "openid_scopes": [], "other_user_url": None},
+    "account": {
+        key: value for key, value in COMPLETE["account"].items() if key not in ("sign_out_url", "sessions", "email")
+    }
+    | {"sessions": [], "applications": [], "email": None},
+}
+
+
+class Specimen(NamedTuple):
+    title: str
+    page: PageName
+    context: dict[str, Any]
+
+
+def specimens() -> Iterator[Specimen]:
+    """Every page: complete, with the least that it takes, with each problem and each good news."""
+    for page, kind in CONTEXTS.items():
+        yield Specimen(page, page, COMPLETE[page])
+        yield Specimen(f"{page}-least", page, LEAST[page])
+        for problem in kind.problems:
+            told = COMPLETE[page] | {"problem": problem}
+            if "retry_after" in kind.takes and problem == "throttled":
+                told |= {"retry_after": 90}
+            if "explanation" in kind.takes and problem in ("password", "malformed"):
+                told |= {"explanation": SENTENCE}
+            yield Specimen(f"{page}-{problem}", page, told)
+        for flash in kind.flashes:
+            yield Specimen(f"{page}-{flash}", page, COMPLETE[page] | {"flash": flash})
+    program = {"is_loopback": True, "client_name": "shelf", "client_id": "shelf-cli", "redirect_host": "this device"}
+    yield Specimen("consent-loopback", "consent", COMPLETE["consent"] | program)

@@ -1,0 +1,108 @@
+"""Languages: which is chosen, that catalogues say the same things, and that all of it is used."""
+
+import re
+import string
+import tomllib
+
+import pytest
+from tests.support.rfc import rfc
+from tests.unit.server.web.specimens import specimens
+
+from watchword.server.domain import password_policy
+from watchword.server.web.pages import engine, preferred_locales, texts
+from watchword.server.web.pages.contexts import CONTEXTS
+from watchword.server.web.pages.locales import chosen
+
+CATALOGUES = {path.stem: dict(texts.flat(tomllib.loads(path.read_text("utf-8")))) for path in texts.OURS.glob("*.toml")}
+
+
+def values_in(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_all_catalogues_have_the_same_keys_and_take_the_same_values() -> None:
+    assert CATALOGUES.keys() == {"en", "de"}
+    english = CATALOGUES["en"]
+    for lang, catalogue in CATALOGUES.items():
+        assert catalogue.keys() == english.keys(), lang
+        for key, text in catalogue.items():
+            assert values_in(text) == values_in(english[key]), f"{lang}: {key}"
+            assert text.strip() == text, f"{lang}: {key}"
+            assert text, f"{lang}: {key}"
+
+
+def test_every_text_is_used_and_every_used_one_is_there() -> None:
+    templates = "".join(path.read_text("utf-8") for path in engine.OURS.glob("*.html"))
+    spelled = set(re.findall(r'(?:\bt|counted)\("([a-z_.]+)"', templates))
+    built = {
+        *(f"sign_in.problem.{problem}" for problem in CONTEXTS["sign_in"].problems),
+        *(f"sign_up.problem.{problem}" for problem in CONTEXTS["sign_up"].problems),
+        *(f"account.problem.{problem}" for problem in CONTEXTS["account"].problems),
+        *(f"account.flash.{flash}" for flash in CONTEXTS["account"].flashes),
+        *(f"error.{problem}.{part}" for problem in CONTEXTS["error"].problems for part in ("title", "lead")),
+        *(f"{page}.problem.throttled_soon" for page in ("sign_in", "sign_up", "account")),
+    }
+    spelled = {key for key in spelled if not key.endswith(".")}
+    by_program = ("moment.", "span.", "month.", "scope.", "sentence.")
+    counted = {f"{key}.{form}" for key in ("consent.days",) for form in ("one", "other")}
+    keys = {key for key in CATALOGUES["en"] if not key.startswith(by_program)}
+    assert keys == (spelled - {"consent.days"}) | built | counted
+
+
+def test_every_objection_to_a_password_is_known_to_the_catalogues() -> None:
+    context = ("watchword",)
+    objections = {
+        password_policy.objection("short", score=4, context=()),
+        password_policy.objection("x" * 2000, score=4, context=()),
+        password_policy.objection("watchwordwatchword", score=4, context=context),
+        password_policy.objection("x" * 20, score=0, context=()),
+    }
+    assert None not in objections
+    english = texts.catalogues(None)["en"]
+    assert set(english.sentences().values()) == objections
+    german = texts.catalogues(None)["de"]
+    for objection in objections:
+        said, lang = texts.translated(str(objection), into=german, of=english)
+        assert lang == "de"
+        assert said != objection
+
+
+def test_every_problem_has_a_specimen() -> None:
+    told = {(one.page, one.context.get("problem")) for one in specimens()}
+    assert {(page, problem) for page, kind in CONTEXTS.items() for problem in kind.problems} <= told
+
+
+@rfc("9110", "12.5.4")
+@pytest.mark.parametrize(
+    ("header", "wanted"),
+    [
+        ("", ()),
+        ("de", ("de",)),
+        ("de-CH, de;q=0.9, en;q=0.8", ("de-CH", "de", "en")),
+        ("en;q=0.2, fr;q=0.7, de", ("de", "fr", "en")),
+        ("en;q=0, de;q=0.1", ("de",)),
+        ("*, de;q=0.5", ("de",)),
+        ("en;q=2, de;q=abc, fr;q=0.5", ("fr",)),
+        ("../../etc, <script>, de_DE, fr", ("fr",)),
+        ("de, de, en", ("de", "en")),
+    ],
+)
+def test_a_browser_says_what_its_reader_prefers(header: str, wanted: tuple[str, ...]) -> None:
+    assert preferred_locales(header) == wanted
+
+
+def test_an_endless_header_is_not_read_to_its_end() -> None:
+    assert len(preferred_locales(",".join(f"x{chr(97 + n % 26)}-{n}" for n in range(100_000)), ["en"] * 10_000)) <= 41
+
+
+def test_what_the_application_asked_for_comes_first() -> None:
+    assert preferred_locales("en", ("fr-CA", "de")) == ("fr-CA", "de", "en")
+
+
+@rfc("4647", "3.4")
+@pytest.mark.parametrize(
+    ("wanted", "lang"),
+    [((), "en"), (("fr", "de-CH-1996"), "de"), (("DE",), "de"), (("en-GB", "de"), "en"), (("den",), "en")],
+)
+def test_a_language_is_found_by_its_shorter_tags(wanted: tuple[str, ...], lang: str) -> None:
+    assert chosen(wanted, ("de", "en"), default="en") == lang
