@@ -96,9 +96,7 @@ CLIENTS: Final = (
     public("third-party", first_party=False),
     confidential("backend", grant_types=_SIGN_IN, scope=_SCOPE, first_party=True),
     confidential("machine", grant_types=_ITSELF, scope=Scope.parse("orders.read orders.write")),
-    confidential(
-        "poster", auth_method="client_secret_post", grant_types=_ITSELF, scope=Scope.parse("orders.read")
-    ),
+    confidential("poster", auth_method="client_secret_post", grant_types=_ITSELF, scope=Scope.parse("orders.read")),
     confidential("orders", serves=ORDERS, apis=()),
     confidential("inventory", serves=INVENTORY, apis=()),
 )

@@ -1,4 +1,4 @@
-"""HTTP by hand, over connections that a test holds: cheap enough for a thousand of them, and precise about their ends."""
+"""HTTP by hand, over connections that a test holds: cheap enough for a thousand, and precise about their ends."""
 
 import asyncio
 import json

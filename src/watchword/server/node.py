@@ -74,8 +74,11 @@ def _sole_server(database: Database, *, development: bool) -> Iterator[None]:
     try:
         database.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = ServeLock(database)
-    except (AlreadyServed, OSError) as error:
+    except AlreadyServed as error:
         raise SettingsError(str(error)) from None
+    except OSError as error:
+        why = (error.strerror or "it cannot be locked").lower()
+        raise SettingsError(f"cannot work on {database.path}: {why}; its folder must be writable") from None
     with lock:
         yield
 
