@@ -30,27 +30,39 @@ WRONG_SECRET = "canary-wrong-secret-77d1"
 NEW_PASSWORD = "canary zebra quilt forge mandolin"
 
 
+class WrittenLog:
+    """The real log, with every detail, from ``begin`` on: pytest has a stderr of its own for each phase of a test."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._monkeypatch = monkeypatch
+        self._written = io.StringIO()
+
+    async def begin(self, door: Door | None = None) -> None:
+        """Write to this log from now on; ``door`` starts anew, so that it does, too."""
+        self._monkeypatch.setattr(sys, "stderr", self._written)
+        structured_log.configure(level="debug")
+        if door is not None:
+            door.telemetry = StructuredLog()
+            await door.restart()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """The lines so far."""
+        return [json.loads(line) for line in self._written.getvalue().splitlines()]
+
+
 @pytest.fixture
-def log_lines(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """The real log, with every detail. Call it for the lines so far."""
-    written = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", written)
-    structured_log.configure(level="debug")
-
-    def read() -> list[dict[str, Any]]:
-        return [json.loads(line) for line in written.getvalue().splitlines()]
-
-    yield read
+def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[WrittenLog]:
+    """The log of this test."""
+    yield WrittenLog(monkeypatch)
     structlog.reset_defaults()
     structlog.contextvars.clear_contextvars()
     logging.basicConfig(level=logging.WARNING, handlers=[], force=True)
 
 
 @pytest.fixture
-async def logged(tmp_path: Path, log_lines: Any) -> AsyncIterator[Door]:
-    """A door that speaks by the real log."""
+async def logged(tmp_path: Path) -> AsyncIterator[Door]:
+    """A door that a test lets speak by the real log."""
     door = Door(opener_of(sqlite_template().copy(tmp_path)), Plan(sign_up_open=True))
-    door.telemetry = StructuredLog()
     await door.open()
     yield door
     await door.close()
@@ -126,10 +138,11 @@ async def everything_that_happens(door: Door, canaries: Canaries) -> None:
 
 @standard("OWASP ASVS 5.0", "16.2")
 @rfc("6749", "10.3")
-async def test_no_log_line_holds_a_secret(logged: Door, log_lines: Any) -> None:
+async def test_no_log_line_holds_a_secret(logged: Door, log: WrittenLog) -> None:
+    await log.begin(logged)
     canaries = Canaries()
     await everything_that_happens(logged, canaries)
-    lines = log_lines()
+    lines = log.lines()
     slugs = {line["slug"] for line in lines}
     # The run was a full one, or the search would prove little.
     assert {"refresh.rotated", "refresh.fork", "refresh.superseded_elsewhere", "sign_in.refused"} <= slugs
@@ -138,7 +151,8 @@ async def test_no_log_line_holds_a_secret(logged: Door, log_lines: Any) -> None:
     assert canaries.found_in("\n".join(json.dumps(line, ensure_ascii=False) for line in lines)) == []
 
 
-async def test_no_audit_row_holds_a_secret(logged: Door, log_lines: Any) -> None:
+async def test_no_audit_row_holds_a_secret(logged: Door, log: WrittenLog) -> None:
+    await log.begin(logged)
     canaries = Canaries()
     await everything_that_happens(logged, canaries)
     rows = await logged.audit()
@@ -146,9 +160,10 @@ async def test_no_audit_row_holds_a_secret(logged: Door, log_lines: Any) -> None
     assert canaries.found_in(str([row.fields for row in rows])) == []
 
 
-async def test_every_line_has_a_slug_a_level_a_time_and_the_requests_id(logged: Door, log_lines: Any) -> None:
+async def test_every_line_has_a_slug_a_level_a_time_and_the_requests_id(logged: Door, log: WrittenLog) -> None:
+    await log.begin(logged)
     answer = await logged.caller().post("/token", data={"grant_type": "x", "client_id": "nobody"})
-    (line,) = [line for line in log_lines() if line["slug"] == "client.unknown"]
+    (line,) = [line for line in log.lines() if line["slug"] == "client.unknown"]
     assert line["request_id"] == answer.headers["x-request-id"]
     assert line["level"] == "info"
     assert line["timestamp"].endswith("Z")
@@ -156,23 +171,26 @@ async def test_every_line_has_a_slug_a_level_a_time_and_the_requests_id(logged: 
 
 
 async def test_a_breakdown_tells_where_and_not_with_what(
-    logged: Door, log_lines: Any, monkeypatch: pytest.MonkeyPatch
+    logged: Door, log: WrittenLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    await log.begin(logged)
+
     async def broken(password: str, _: str | None) -> None:
         raise ValueError(f"cannot work with {password}")
 
     monkeypatch.setattr(logged.cheap, "verify", broken)
     body = {"client_id": "web", "username": "ada", "password": PASSWORD}
     answer = await logged.caller().post("/session", json=body)
-    (line,) = [line for line in log_lines() if line["slug"] == "server.error"]
+    (line,) = [line for line in log.lines() if line["slug"] == "server.error"]
     assert line["error_id"] == answer.json()["error_id"]
     assert any("test_secrets_in_logs" in frame for frame in line["frames"])
     assert PASSWORD not in json.dumps(line)
 
 
-async def test_a_field_with_a_secrets_name_is_withheld_whoever_slips(log_lines: Any) -> None:
+async def test_a_field_with_a_secrets_name_is_withheld_whoever_slips(log: WrittenLog) -> None:
+    await log.begin()
     StructuredLog().warn("some.slug", password="canary", refresh_token="canary", gid="fine")
-    (line,) = log_lines()
+    (line,) = log.lines()
     assert "canary" not in json.dumps(line)
     assert line["gid"] == "fine"
 

@@ -1,11 +1,14 @@
 """Too much at once: strangers who hold connections, and floods of sign-ins. Who has a token is served all the same."""
 
 import asyncio
+import resource as limits
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from statistics import median
 
+import psutil
 import pytest
 from tests.support.players import Player, refresh, sign_in
 from tests.support.ready_made import sqlite_server
@@ -14,8 +17,9 @@ from tests.support.wire import Gone, Wire, ask
 
 IDLE = 1000
 SLOW = 60
-# How much slower the usual may become; generous, for the machine is shared and the clients are on it as well.
-FACTOR, FLOOR = 25, 0.05
+# How much slower the usual may become; generous, for the clients are on the same machine. Behind the queue of passwords
+# a refresh would take half a second and more.
+FACTOR, FLOOR = 25, 0.3
 
 
 @pytest.fixture(scope="module")
@@ -68,28 +72,28 @@ async def test_a_thousand_idle_connections_and_slow_ones_keep_nobody_from_being_
     assert (await refresh(server.port, token)).status == 200
 
 
-async def test_a_body_that_drips_is_given_up(server: RunningServer) -> None:
-    wire = await Wire.open(server.port)
-    wire.writer.write(
-        b"POST /token HTTP/1.1\r\nhost: x\r\ncontent-length: 9999\r\n"
-        b"content-type: application/x-www-form-urlencoded\r\n\r\n"
-    )
-
-    async def drip() -> None:
-        with suppress(OSError):
-            while True:
-                wire.writer.write(b"a")
-                await wire.writer.drain()
-                await asyncio.sleep(0.2)
-
-    dripping = asyncio.ensure_future(drip())
-    began = time.monotonic()
+async def test_a_server_that_runs_out_of_files_turns_newcomers_away_and_comes_back(tmp_path: Path) -> None:
+    server = sqlite_server(tmp_path).start()
     try:
-        assert (await wire.read(seconds=15)).verdict == (400, "invalid_request")
-        assert time.monotonic() - began < 12
+        player = Player(server.port, (await sign_in(server.port))["refresh_token"])
+        limits.prlimit(server.pid, limits.RLIMIT_NOFILE, (100, limits.prlimit(server.pid, limits.RLIMIT_NOFILE)[1]))
+        crowd = [await Wire.open(server.port) for _ in range(200)]
+        async with asyncio.timeout(5):
+            while await player.turn():
+                await asyncio.sleep(0.01)
+        process = psutil.Process(server.pid)
+        before = process.cpu_times().user
+        await asyncio.wait([asyncio.ensure_future(crowd[0].reader.read(1))], timeout=0.5)
+        # It does not run in circles meanwhile.
+        assert process.cpu_times().user - before < 0.3
+        for wire in crowd:
+            wire.close()
+        async with asyncio.timeout(5):
+            while not await player.turn():
+                await asyncio.sleep(0.05)
+        assert player.verdicts.keys() <= {(200, None), "Gone", "ConnectionResetError"}
     finally:
-        dripping.cancel()
-        wire.close()
+        assert server.stop() == 0
 
 
 async def test_a_flood_of_sign_ins_is_turned_away_and_refreshes_go_on(server: RunningServer) -> None:

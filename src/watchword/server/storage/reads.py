@@ -1,6 +1,7 @@
 """Reads, as statements and the steps that run them."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import ARRAY, LargeBinary, Select, any_, bindparam, select
@@ -73,6 +74,14 @@ _GRANTS_OF_SESSION: Final = fixed(
 )
 GRANT: Final = fixed(_grants.where(t.grants.c.id == bindparam("id")))
 _GRANT_BY_GID: Final = fixed(_grants.where(t.grants.c.gid == bindparam("gid")))
+
+
+@cache
+def grants(count: int) -> Statement:
+    """The grants of ``count`` ids, ``id0`` and so on. For SQLite, which has no arrays."""
+    return fixed(_grants.where(t.grants.c.id.in_([bindparam(f"id{at}") for at in range(count)])))
+
+
 # PostgreSQL alone: the rows of a batch, locked in the order of their ids, so that batches never wait in a circle.
 LOCK_GRANTS: Final = fixed(
     _grants.where(t.grants.c.id == any_(bindparam("ids", type_=ARRAY(LargeBinary))))
