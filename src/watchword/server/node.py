@@ -5,11 +5,12 @@ On SIGTERM no new connection is taken, feed streams end at once, requests in fli
 
 import asyncio
 import gc
+import resource
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import socket
 from types import FrameType
@@ -39,6 +40,7 @@ from watchword.server.web.network import Network
 from watchword.server.web.routes import ROUTES
 
 _GRACE_SECONDS = 8
+_MOST_FILES = 65_536
 
 
 def serve(settings: Settings) -> int:
@@ -85,8 +87,19 @@ def _sole_server(database: Database, *, development: bool) -> Iterator[None]:
 
 def run_node(settings: Settings, sockets: list[socket]) -> None:
     """One process: one event loop, one node."""
+    _allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, sockets))
+
+
+def _allow_many_connections() -> None:
+    """Every connection is a file, and 1,024, the usual limit, are soon used up by readers of the feed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # Some systems name a limit that they do not give.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def edge_of(parts: Parts, settings: Settings) -> Edge:
