@@ -61,9 +61,7 @@ def postgres(*, rounds: int = ROUNDS, seconds: float = SECONDS) -> list[Finding]
         own = cleanup.enter_context(stage.ours(folder / "ours", database_url=database.create_database().dsn))
         floor = cleanup.enter_context(stage.bare(database_url=database.create_database().dsn))
         sides = _sides("refresh", own, floor)
-        of_server, of_database = _measure(
-            sides, database=stage.postmaster(database), rounds=rounds, seconds=seconds
-        )
+        of_server, of_database = _measure(sides, database=stage.postmaster(database), rounds=rounds, seconds=seconds)
         together = [[a + b for a, b in zip(*pair, strict=True)] for pair in zip(of_server, of_database, strict=True)]
         name = f"{_NAMES['refresh']}, PostgreSQL"
         return [

@@ -44,7 +44,9 @@ class Floor:
         self._updates = updates
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._public = self._key.public_key()
-        self._head = base64url.encode(b'{"typ":"at+jwt","alg":"ES256","kid":"pW4bMi6Yh2rzyPVSN3TBkFEGLxb4JZrVVVqkcBDYgdY"}')
+        self._head = base64url.encode(
+            b'{"typ":"at+jwt","alg":"ES256","kid":"pW4bMi6Yh2rzyPVSN3TBkFEGLxb4JZrVVVqkcBDYgdY"}'
+        )
         self._answers: dict[str, Callable[[dict[str, str]], Any]] = {
             "/refresh": self._refresh,
             "/client": self._client,
@@ -120,9 +122,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.floor", description=__doc__.split("\n")[0])
     parser.add_argument("--database", help="sqlite:///path or postgresql://...; without it there is no /refresh")
     arguments = parser.parse_args()
-    with socket.create_server(("127.0.0.1", 0), backlog=1024) as listening:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_serve(arguments.database, listening))
+    with (
+        socket.create_server(("127.0.0.1", 0), backlog=1024) as listening,
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        runner.run(_serve(arguments.database, listening))
 
 
 if __name__ == "__main__":

@@ -52,7 +52,9 @@ class SqliteUpdates:
         connection = driver.connect(self._path, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL").fetchall()
         connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("CREATE TABLE floor (id BLOB PRIMARY KEY, generation INTEGER, redeemed_at REAL) STRICT, WITHOUT ROWID")
+        connection.execute(
+            "CREATE TABLE floor (id BLOB PRIMARY KEY, generation INTEGER, redeemed_at REAL) STRICT, WITHOUT ROWID"
+        )
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany("INSERT INTO floor VALUES (?, 0, 0)", [(row_id(at),) for at in range(ROWS)])
         connection.execute("COMMIT")
@@ -83,7 +85,8 @@ class PostgresUpdates:
 
         connection = await asyncpg.connect(database_url)
         await connection.execute(
-            "CREATE TABLE floor (id bytea PRIMARY KEY, generation int, redeemed_at double precision) WITH (fillfactor = 50)"
+            "CREATE TABLE floor (id bytea PRIMARY KEY, generation int, redeemed_at double precision) "
+            "WITH (fillfactor = 50)"
         )
         await connection.executemany("INSERT INTO floor VALUES ($1, 0, 0)", [(row_id(at),) for at in range(ROWS)])
         return cls(connection)

@@ -24,8 +24,8 @@ class Finding:
         value: the median, in ``unit``.
         floor: the median of what it is compared with, or None.
         ratio: the median of the ratios of all rounds, or None.
-        target: what DESIGN section 11 asks: of the ratio if there is one, else of the value; None where it asks
-            nothing.
+        target: what it should not exceed: the ratio if there is one, else the value; None where nothing is
+            asked.
         remark: what else belongs to the figure.
     """
 

@@ -14,16 +14,16 @@ from typing import Any, Final
 
 import httpx2
 import psutil
+from tests.support.running_server import PASSWORD, RunningServer
 
 from benchmarks.load import CONNECTIONS
-from tests.support.running_server import PASSWORD, RunningServer
 
 AUDIENCE: Final = "https://orders.example"
 _SCOPES: Final = ("--scope", "orders.read", "--scope", "orders.write")
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
+class SecretClient:
     """A client with a secret."""
 
     client_id: str
@@ -41,8 +41,8 @@ class Ours:
 
     server: RunningServer
     process: psutil.Process
-    service: Service
-    resource: Service
+    service: SecretClient
+    resource: SecretClient
 
     def refresh_tokens(self, count: int = CONNECTIONS) -> list[str]:
         """The refresh tokens of as many new grants."""
@@ -82,8 +82,8 @@ def ours(folder: Path, *, database_url: str | None = None) -> Iterator[Ours]:
         server.command("apis", "create", AUDIENCE, *_SCOPES)
         server.command("clients", "create", "web", "--first-party", "--api", AUDIENCE, *_SCOPES)
         server.command("users", "create", "ada", "--password-stdin", stdin=PASSWORD)
-        service = _service(server, "reports", "--grant-type", "client_credentials", "--api", AUDIENCE, *_SCOPES)
-        resource = _service(server, "orders", "--serves", AUDIENCE)
+        service = _secret_client(server, "reports", "--grant-type", "client_credentials", "--api", AUDIENCE, *_SCOPES)
+        resource = _secret_client(server, "orders", "--serves", AUDIENCE)
         yield Ours(server, psutil.Process(server.process.pid), service, resource)
     finally:
         server.stop()
@@ -129,9 +129,9 @@ def on_cores() -> str:
     return f"Python {sys.version.split()[0]}, {os.cpu_count()} cores"
 
 
-def _service(server: RunningServer, client_id: str, *arguments: str) -> Service:
+def _secret_client(server: RunningServer, client_id: str, *arguments: str) -> SecretClient:
     made = json.loads(server.command("clients", "create", client_id, "--type", "confidential", *arguments))
-    return Service(client_id, made["client_secret"])
+    return SecretClient(client_id, made["client_secret"])
 
 
 def _read(response: httpx2.Response, status: int) -> Any:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Final
 
 import psutil
+from tests.support.running_server import WATCHWORD, RunningServer
 
 from benchmarks import measuring
 from benchmarks.measuring import Finding, cpu_seconds
-from tests.support.running_server import WATCHWORD, RunningServer
 
 ROUNDS: Final = 5
 _IDLE_SECONDS: Final = 2.0
@@ -31,9 +31,7 @@ def start(*, rounds: int = ROUNDS) -> list[Finding]:
         measured = [_once(server, idle=_IDLE_SECONDS) for _ in range(rounds)]
     seconds, cpu, memory = (statistics.median(column) for column in zip(*measured, strict=True))
     return [
-        Finding(
-            name="ready after", value=seconds, unit="s", target=1, remark=f"wall time; {cpu:.2f} s of it on a CPU"
-        ),
+        Finding(name="ready after", value=seconds, unit="s", target=1, remark=f"wall time; {cpu:.2f} s of it on a CPU"),
         Finding(name="idle memory (USS), SQLite", value=memory, unit="MB", target=75),
     ]
 

@@ -160,11 +160,22 @@ async def test_entries_of_single_tokens_are_counted_per_client(storage: Storage)
         await tx.revoke(of_token("1", client_id="c", expires_at=NOW + 100))
         await tx.revoke(of_token("2", client_id="other", expires_at=NOW + 100))
         await tx.revoke(of_token("3", client_id="c", expires_at=NOW - 1000))
-        await tx.revoke(Entry(seq=0, until=int(NOW) + 100, client_id="c", issued_before=5))
         assert await tx.live_token_entries("c", now=NOW) == 1
     async with storage.write() as tx:
         await tx.revoke(of_token("4", client_id="c", expires_at=NOW + 100))
         assert await tx.live_token_entries("c", now=NOW) == 2
+
+
+async def test_a_cut_of_the_client_begins_the_count_anew(storage: Storage) -> None:
+    async with storage.write() as tx:
+        await tx.revoke(of_token("1", client_id="c", expires_at=NOW + 100))
+    async with storage.write() as tx:
+        await tx.revoke(Entry(seq=0, until=int(NOW) + 100, client_id="c", issued_before=5))
+        assert await tx.live_token_entries("c", now=NOW) == 0
+    async with storage.write() as tx:
+        assert await tx.live_token_entries("c", now=NOW) == 0
+        await tx.revoke(of_token("2", client_id="c", expires_at=NOW + 100))
+        assert await tx.live_token_entries("c", now=NOW) == 1
 
 
 async def test_simultaneous_reads_of_the_head_see_what_was_committed_before_them(storage: Storage) -> None:

@@ -189,6 +189,11 @@ async def test_codes_come_back(storage: Storage) -> None:
         await tx.add_code(bare)
         await tx.add_code(full)
         await tx.put_code(spent := replace(full, redeemed_at=NOW, redeemed_by=b"who", gid="g"))
+        assert await tx.code(full.code_hash) == spent
+    async with storage.read() as reading:
+        assert await reading.code(bare.code_hash) == bare
+        assert await reading.code(full.code_hash) == spent
+        assert await reading.code(b"nothing") is None
     async with storage.write() as tx:
         assert await tx.lock_code(bare.code_hash) == bare
         assert await tx.lock_code(full.code_hash) == spent

@@ -102,6 +102,21 @@ async def test_two_nodes_see_each_others_rows(nodes: Nodes) -> None:
     assert [(await stored(one, grant)).generation for grant in grants] == [40, 40, 40]
 
 
+async def test_a_client_of_the_same_name_created_later_is_another_one(storage: Storage) -> None:
+    *_, client, (grant,) = await seed(storage)
+    # As if the grant had been written while its client was deleted.
+    async with storage.write() as tx:
+        await tx.delete_client(client.client_id)
+        await tx.add_grant(grant)
+        await tx.add_client(replace(client, created_at=NOW + 0.001))
+        locked = await tx.lock_grant(grant.id)
+    async with storage.read() as tx:
+        found = [await tx.grant(grant.id), await tx.grant_by_gid(grant.gid), locked]
+    assert [one[1].client_enabled for one in found if one is not None] == [False] * 3
+    reason = await storage.redeem(grant.id, lambda grant, standing: Decision(standing.ended_reason(grant), NOW))
+    assert reason == "client_disabled"
+
+
 async def test_decisions_of_one_batch_are_taken_in_the_order_of_arrival(storage: Storage) -> None:
     *_, (grant,) = await seed(storage)
     order: list[int] = []

@@ -42,7 +42,9 @@ def shared(answer: httpx2.Response) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name.startswith("access-control-")}
 
 
-async def ask(http: httpx2.AsyncClient, method: str, path: str, request: dict[str, Any], origin: str) -> httpx2.Response:
+async def ask(
+    http: httpx2.AsyncClient, method: str, path: str, request: dict[str, Any], origin: str
+) -> httpx2.Response:
     headers = {**request.get("headers", {}), "origin": origin}
     return await http.request(method, path, **{**request, "headers": headers})
 

@@ -1,4 +1,7 @@
-"""The authorization challenge endpoint: first-party sign-in at the standard door (draft-ietf-oauth-first-party-apps)."""
+"""The authorization challenge endpoint: first-party sign-in at the standard door.
+
+draft-ietf-oauth-first-party-apps; DESIGN section 9.
+"""
 
 from typing import Any
 

@@ -96,9 +96,7 @@ async def test_without_openid_the_scope_is_insufficient(door: Door, home: httpx2
 
 
 @rfc("8707", "2.2")
-async def test_a_grant_for_an_api_gets_a_token_for_userinfo_by_refreshing(
-    door: Door, home: httpx2.AsyncClient
-) -> None:
+async def test_a_grant_for_an_api_gets_a_token_for_userinfo_by_refreshing(door: Door, home: httpx2.AsyncClient) -> None:
     tokens = await door.sign_in(home, scope="openid email orders.read")
     fresh = await door.refreshed(home, tokens["refresh_token"], resource=door.plan.issuer)
     assert fresh["scope"] == "email openid"

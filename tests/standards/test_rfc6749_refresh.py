@@ -293,9 +293,7 @@ async def test_a_grant_that_rests_too_long_is_over(everywhere: Door, client_id: 
 
 @rfc("9700", "4.14.2")
 @pytest.mark.parametrize(("client_id", "idle", "absolute"), [("web", 14, 90), ("browser", 1, 30)])
-async def test_no_rotation_moves_the_absolute_end(
-    everywhere: Door, client_id: str, idle: int, absolute: int
-) -> None:
+async def test_no_rotation_moves_the_absolute_end(everywhere: Door, client_id: str, idle: int, absolute: int) -> None:
     # R055.
     http = everywhere.caller()
     end = everywhere.clock.now() + absolute * DAY

@@ -63,9 +63,7 @@ async def test_a_client_learns_about_its_own_tokens(everywhere: Door) -> None:
 
 @rfc("7662", "4")
 @pytest.mark.parametrize("hint", ["refresh_token", "access_token", ""])
-async def test_to_a_resource_server_no_refresh_token_is_active(
-    door: Door, home: httpx2.AsyncClient, hint: str
-) -> None:
+async def test_to_a_resource_server_no_refresh_token_is_active(door: Door, home: httpx2.AsyncClient, hint: str) -> None:
     # R090
     mine = await door.sign_in(door.caller(**basic("backend")), client_id="backend")
     for tokens in (mine, await door.sign_in(home)):

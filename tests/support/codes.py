@@ -11,7 +11,7 @@ VERIFIER: Final = "a-code-verifier-of-the-tests-which-is-long-enough"
 OTHER_VERIFIER: Final = "another-code-verifier-of-the-tests-which-is-long"
 
 
-def challenge_form(*, client_id: str = "web", verifier: str = VERIFIER, **fields: Any) -> dict[str, Any]:
+def challenge_form(*, client_id: str | None = "web", verifier: Any = VERIFIER, **fields: Any) -> dict[str, Any]:
     """The form of a first-party sign-in; a field that is None is left out."""
     form = {
         "client_id": client_id,

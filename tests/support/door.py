@@ -118,8 +118,10 @@ class Door:
         assert isinstance(self.passwords, CheapPasswords)
         return self.passwords
 
-    def caller(self, address: tuple[str, int] = HOME, *, agent: str = "app/1.0", **headers: str) -> httpx2.AsyncClient:
-        """An HTTP client at that address."""
+    def caller(
+        self, address: tuple[str, int] = HOME, /, *, agent: str = "app/1.0", **headers: str
+    ) -> httpx2.AsyncClient:
+        """An HTTP client at that address, which sends ``headers`` with each request."""
         transport = httpx2.ASGITransport(app=self, client=address)
         http = httpx2.AsyncClient(
             transport=transport, base_url=self.plan.issuer, headers={"user-agent": agent, **headers}

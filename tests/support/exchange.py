@@ -1,4 +1,4 @@
-"""Raw exchanges with the edge, for what no HTTP client sends: pieces of a body, odd headers, a stream read as it comes."""
+"""Raw exchanges with the edge, for what no HTTP client sends: a body in pieces, odd headers, a stream as it comes."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -22,10 +22,13 @@ class Exchange:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytearray = field(default_factory=bytearray)
     grown: asyncio.Event = field(default_factory=asyncio.Event)
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def receive(self) -> dict[str, Any]:
         """What the server reads: the pieces, then silence until the client hangs up."""
+        self.asked.set()
         if self.pieces:
             piece = self.pieces.pop(0)
             return {"type": "http.request", "body": piece, "more_body": bool(self.pieces) or self.stalls}
@@ -47,6 +50,14 @@ class Exchange:
                 self.grown.clear()
                 await self.grown.wait()
         return bytes(self.body).split(of)[:count]
+
+    async def complete(self, *, of: bytes) -> list[bytes]:
+        """Wait until the body ends with ``of``; what stands between."""
+        async with asyncio.timeout(_PATIENCE):
+            while not self.body.endswith(of):
+                self.grown.clear()
+                await self.grown.wait()
+        return bytes(self.body).split(of)[:-1]
 
 
 @asynccontextmanager
@@ -96,3 +107,4 @@ async def answered(app: ASGIApp, method: str, path: str, **request: Any) -> Exch
 
 async def _run(app: ASGIApp, scope: Any, one: Exchange) -> None:
     await app(scope, one.receive, one.send)
+    one.ended.set()

@@ -119,6 +119,9 @@ class MemoryReading:
         grant = next((grant for grant in self.tables.grants.values() if grant.gid == gid), None)
         return None if grant is None else (grant, self._standing(grant))
 
+    async def code(self, code_hash: bytes) -> AuthorizationCode | None:
+        return self.tables.codes.get(code_hash)
+
     async def keys(self) -> list[RingKey]:
         return sorted(self.tables.keys.values(), key=lambda key: (key.created_at, key.kid))
 
@@ -143,7 +146,7 @@ class MemoryReading:
             user_roles=user.roles if user else frozenset(),
             session_epoch=session.epoch if session else 0,
             session_ended_reason=(reason or "session_ended") if ended else None,
-            client_enabled=client is not None and client.enabled,
+            client_enabled=client is not None and client.enabled and client.created_at <= grant.created_at,
             auth_time=session.auth_time if session else 0,
             acr=session.acr if session else "",
             amr=session.amr if session else (),
@@ -257,7 +260,7 @@ class MemoryWriting(MemoryReading):
         self.tables.codes[code.code_hash] = code
 
     async def lock_code(self, code_hash: bytes) -> AuthorizationCode | None:
-        return self.tables.codes.get(code_hash)
+        return await self.code(code_hash)
 
     async def put_code(self, code: AuthorizationCode) -> None:
         _change(self.tables.codes, code.code_hash, code)
@@ -283,8 +286,11 @@ class MemoryWriting(MemoryReading):
         self.entries.append(entry)
 
     async def live_token_entries(self, client_id: str, *, now: Instant) -> int:
-        entries = [*self.tables.log, *self.entries]
-        return sum(one.client_id == client_id and one.jti is not None and one.until >= now for one in entries)
+        count = 0
+        for entry in (*self.tables.log, *self.entries):
+            if entry.client_id == client_id:
+                count = 0 if entry.issued_before is not None else count + (entry.until >= now)
+        return count
 
     async def put_meta(self, name: str, value: str) -> None:
         self.tables.meta[name] = value

@@ -1,5 +1,6 @@
 """Servers whose database is furnished already: made once by commands, then copied for each story."""
 
+import atexit
 import json
 import shutil
 import subprocess
@@ -82,7 +83,9 @@ def _objects(text: str) -> list[dict[str, Any]]:
 @cache
 def furnished_sqlite() -> Furnished:
     """The SQLite template of this test process."""
-    path = Path(tempfile.mkdtemp(prefix="ww-ready-"), "watchword.db")
+    folder = Path(tempfile.mkdtemp(prefix="ww-ready-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "watchword.db"
     secrets = _furnished(f"sqlite:///{path}")
     # The last to leave writes the log back into the file, so the file is all there is.
     assert not path.with_name("watchword.db-wal").exists()

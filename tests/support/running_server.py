@@ -68,17 +68,19 @@ class RunningServer:
             **clean,
             "WATCHWORD_DATA_DIR": str(folder / "data"),
             "WATCHWORD_ISSUER": self.issuer,
-            "WATCHWORD_PORT": str(self.port),
+            **({"WATCHWORD_PORT": str(self.port)} if issuer else {}),
             **({"WATCHWORD_DATABASE_URL": database_url} if database_url else {}),
             **environment,
         }
+        # What stands before ``serve``; a test may run the program inside of something.
+        self.program = [WATCHWORD]
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *arguments: str) -> Self:
         """Start it and wait until it is ready."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [WATCHWORD, "serve", *arguments], env=self.environment, cwd=self.folder, stdout=log, stderr=log
+                [*self.program, "serve", *arguments], env=self.environment, cwd=self.folder, stdout=log, stderr=log
             )
         wait_until(self._ready, seconds=20, what=f"the server at {self.address}")
         return self
@@ -103,6 +105,12 @@ class RunningServer:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(15)
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        assert self.process is not None
+        return self.process.pid
 
     def kill(self) -> None:
         """SIGKILL."""

@@ -20,11 +20,13 @@ class Trouble:
     Attributes:
         down: nothing works.
         fails_at: the operation of this number (from 0) fails, and all after it.
+        loses_answers: what is written is written, and then the wire is cut.
         operations: what was asked since ``listen``, in order.
     """
 
     down: bool = False
     fails_at: int | None = None
+    loses_answers: bool = False
     operations: list[str] = field(default_factory=list)
 
     def listen(self, *, fails_at: int | None = None) -> None:
@@ -39,6 +41,11 @@ class Trouble:
         if self.down or broken:
             raise StorageUnavailable("the test cut the wire")
 
+    def answer(self) -> None:
+        """Something was written, and its answer is on the way."""
+        if self.loses_answers:
+            raise StorageUnavailable("the test cut the wire behind the commit")
+
 
 class TroubledStorage:
     """The port over ``inner``."""
@@ -49,7 +56,9 @@ class TroubledStorage:
 
     async def redeem(self, grant_id: bytes, decide: Callable[[Grant, Standing], Decision[T]]) -> T | None:
         self._trouble.step("redeem")
-        return await self.inner.redeem(grant_id, decide)
+        outcome = await self.inner.redeem(grant_id, decide)
+        self._trouble.answer()
+        return outcome
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[Writing]:
@@ -59,6 +68,7 @@ class TroubledStorage:
             yield noted
             # Trouble at the commit: what was written in the block is rolled back.
             self._trouble.step("commit")
+        self._trouble.answer()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Reading]:

@@ -1,4 +1,4 @@
-"""HTTP by hand, over connections that a test holds: cheap enough for a thousand of them, and precise about their ends."""
+"""HTTP by hand, over connections that a test holds: cheap enough for a thousand, and precise about their ends."""
 
 import asyncio
 import json
@@ -83,7 +83,8 @@ class Wire:
         try:
             async with asyncio.timeout(seconds):
                 head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-                headers = dict(line.lower().split(": ", 1) for line in head[1:] if line)
+                lines = (line.split(": ", 1) for line in head[1:] if line)
+                headers = {name.lower(): value for name, value in lines}
                 body = await self.reader.readexactly(int(headers.get("content-length", "0")))
         except (asyncio.IncompleteReadError, ConnectionError) as error:
             raise Gone from error

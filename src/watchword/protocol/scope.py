@@ -11,7 +11,7 @@ from typing import Self
 _TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}\Z", re.ASCII)
 _LIMIT = 100
 
-OPENID_SCOPES = frozenset({"openid", "profile", "email", "address", "phone", "offline_access"})
+OPENID_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 
 
 class Scope(frozenset[str]):

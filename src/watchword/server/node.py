@@ -5,11 +5,12 @@ On SIGTERM no new connection is taken, feed streams end at once, requests in fli
 
 import asyncio
 import gc
+import resource
 import shutil
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from socket import socket
 from types import FrameType
@@ -36,9 +37,11 @@ from watchword.server.storage.sqlite_lock import AlreadyServed, ServeLock
 from watchword.server.web.context import Web
 from watchword.server.web.edge import Edge
 from watchword.server.web.network import Network
+from watchword.server.web.pages import Brand, Logo, Pages
 from watchword.server.web.routes import ROUTES
 
 _GRACE_SECONDS = 8
+_MOST_FILES = 65_536
 
 
 def serve(settings: Settings) -> int:
@@ -74,16 +77,30 @@ def _sole_server(database: Database, *, development: bool) -> Iterator[None]:
     try:
         database.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = ServeLock(database)
-    except (AlreadyServed, OSError) as error:
+    except AlreadyServed as error:
         raise SettingsError(str(error)) from None
+    except OSError as error:
+        why = (error.strerror or "it cannot be locked").lower()
+        raise SettingsError(f"cannot work on {database.path}: {why}; its folder must be writable") from None
     with lock:
         yield
 
 
 def run_node(settings: Settings, sockets: list[socket]) -> None:
     """One process: one event loop, one node."""
+    _allow_many_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_run(settings, sockets))
+
+
+def _allow_many_connections() -> None:
+    """Every connection is a file, and 1,024, the usual limit, are soon used up by readers of the feed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        # Some systems name a limit that they do not give.
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def edge_of(parts: Parts, settings: Settings) -> Edge:
@@ -94,8 +111,9 @@ def edge_of(parts: Parts, settings: Settings) -> Edge:
         secrets=settings.secrets,
         telemetry=parts.telemetry,
     )
-    web = Web(parts=parts, feed=RevocationFeed(parts), network=network)
     prefix = urlsplit(settings.issuer).path
+    pages = Pages(_brand(settings), settings.templates, prefix=prefix)
+    web = Web(parts=parts, feed=RevocationFeed(parts), network=network, pages=pages)
     return Edge(web, ROUTES, prefix=prefix, own_origin=origin_of(settings.issuer) or "")
 
 
@@ -149,6 +167,13 @@ class _Server(uvicorn.Server):
         """Begin to stop."""
         self._loop.call_soon_threadsafe(self._on_exit)
         super().handle_exit(sig, frame)
+
+
+def _brand(settings: Settings) -> Brand:
+    """The operator's dress, in the words of the pages."""
+    brand = settings.brand
+    logo = None if brand.logo is None else Logo(content=brand.logo.content, media_type=brand.logo.media_type)
+    return Brand(name=brand.name, logo=logo, **({} if brand.colour is None else {"colour": brand.colour}))
 
 
 def _say_hello(settings: Settings) -> None:

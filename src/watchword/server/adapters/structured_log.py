@@ -2,7 +2,8 @@
 
 import logging
 import sys
-from typing import Any
+from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import structlog
 
@@ -36,10 +37,22 @@ def configure(*, level: str = "info") -> None:
     structlog.configure(
         processors=[*processors, *([] if terminal else [structlog.processors.EventRenamer("slug")]), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _WhatCanBeWritten())),
         cache_logger_on_first_use=True,
     )
     logging.basicConfig(level=logging.WARNING, handlers=[_ToStructlog()], force=True)
+
+
+class _WhatCanBeWritten:
+    """stderr as far as it takes something: a full disk under the log, or a reader that is gone, stops no request."""
+
+    def write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.flush()
 
 
 class _ToStructlog(logging.Handler):
@@ -55,7 +68,8 @@ class StructuredLog:
     """Telemetry by structlog."""
 
     def __init__(self) -> None:
-        self._log = structlog.get_logger()
+        # Bound once: a logger that is made anew for each line costs more than a line that is not written.
+        self._log = structlog.get_logger().bind()
 
     def note(self, slug: str, **fields: Any) -> None:
         """See ``ports.telemetry.Telemetry``."""

@@ -1,6 +1,7 @@
 """An API: a resource server, named by its audience URI, with the scopes that it understands."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 from watchword.protocol.scope import Scope
@@ -19,15 +20,20 @@ class Api:
     access_token_ttl: Seconds | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Catalog:
     """All APIs and roles as of one moment: what scopes exist, and who may have them."""
 
     apis: dict[str, Api]
     roles: dict[str, Scope]
 
+    @cached_property
+    def _guarded(self) -> frozenset[str]:
+        return frozenset().union(*self.roles.values())
+
     def open_to(self, roles: frozenset[str], scope: Scope) -> Scope:
         """What of ``scope`` a user with ``roles`` may have: a scope that some role names needs such a role."""
-        guarded = frozenset().union(*self.roles.values())
+        if self._guarded.isdisjoint(scope):
+            return scope
         given = frozenset().union(*(self.roles.get(name, Scope()) for name in roles))
-        return Scope(token for token in scope if token not in guarded or token in given)
+        return Scope(token for token in scope if token not in self._guarded or token in given)

@@ -71,7 +71,9 @@ def grantable(
         scope = Scope((asked or client.scope) & client.scope & known)
     else:
         wanted = asked or client.scope
-        scope = catalog.open_to(roles, Scope(wanted & client.scope & (known | OPENID_SCOPES)))
+        # The scopes of OpenID Connect need no registration, neither with an API nor with a client.
+        allowed = (client.scope & known) | OPENID_SCOPES
+        scope = catalog.open_to(roles, Scope(wanted & allowed))
     if asked and not scope:
         raise NothingGranted(str(asked))
     return scope

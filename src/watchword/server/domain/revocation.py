@@ -41,9 +41,13 @@ def of_client(client_id: str, *, now: Instant, longest: Seconds) -> Entry:
     )
 
 
-def of_client_so_far(client_id: str, *, now: Instant, longest: Seconds) -> Entry:
-    """All tokens of a client issued so far are dead: it revoked so many single ones that they are named together."""
-    return Entry(seq=UNNUMBERED, until=_until(now, longest), client_id=client_id, issued_before=math.floor(now))
+def of_client_so_far(client_id: str, *, now: Instant, issued_at: Instant, longest: Seconds) -> Entry:
+    """All tokens of a client issued so far are dead: it gave back so many single ones that they are named together.
+
+    ``issued_at`` is of the token that was given back last; another node's clock may be ahead.
+    """
+    cut = math.floor(max(now, issued_at))
+    return Entry(seq=UNNUMBERED, until=_until(now, longest), client_id=client_id, issued_before=cut)
 
 
 def of_token(jti: str, *, client_id: str, expires_at: Instant) -> Entry:

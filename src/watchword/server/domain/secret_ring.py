@@ -69,8 +69,6 @@ def parse_secrets(text: str) -> SecretRing:
         raise ValueError("the secret is empty")
     if any(len(secret) < MIN_SECRET_BYTES for secret in secrets):
         raise ValueError("a secret has at least 32 bytes of text")
-    if any(len(set(secret)) < 8 for secret in secrets):
-        raise ValueError("a secret must be random; this one repeats a few characters")
     return SecretRing(tuple(_derive(secret) for secret in secrets))
 
 

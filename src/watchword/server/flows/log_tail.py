@@ -32,6 +32,7 @@ class LogTail:
         self._clock = clock
         self._telemetry = telemetry
         self._lock = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
         self._changed = asyncio.Event()
         self._known = RevocationSet()
         self._keys_revoked = keys_revoked
@@ -64,14 +65,14 @@ class LogTail:
             StorageUnavailable: it cannot be read.
         """
         if not self.log or not 0 <= self._clock.now() - self.read_at < HEARTBEAT_SECONDS:
-            await self._read()
+            await self._read_together()
 
     async def follow(self) -> None:
         """Follow the log for ever; trouble with the database is waited out. Ends when cancelled."""
         away = False
         while True:
             try:
-                await self._read()
+                await self._read_together()
                 away = False
                 # Half the heartbeat, so that one failed read does not cost one.
                 await self._storage.wait_for_log(self.head, seconds=HEARTBEAT_SECONDS / 2)
@@ -91,6 +92,19 @@ class LogTail:
                 await event.wait()
         except TimeoutError:
             return
+
+    async def _read_together(self) -> None:
+        """Read; whoever asks meanwhile shares the read and its failure: a silent database is waited for once."""
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read(), name="read the log")
+            self._reading.add_done_callback(self._read_over)
+        await asyncio.shield(self._reading)
+
+    def _read_over(self, task: asyncio.Task[None]) -> None:
+        self._reading = None
+        # Nobody may be left who waits for it.
+        if not task.cancelled():
+            task.exception()
 
     async def _read(self) -> None:
         async with self._lock:

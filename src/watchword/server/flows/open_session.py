@@ -5,7 +5,7 @@ The same flows as behind the standard door; only the edge differs.
 
 from dataclasses import dataclass
 
-from watchword.protocol.errors import InvalidCredentials, InvalidGrant, UnauthorizedClient
+from watchword.protocol.errors import InvalidGrant, TemporarilyUnavailable, UnauthorizedClient
 from watchword.protocol.token_response import TokenResponse
 from watchword.server.domain import permission
 from watchword.server.domain.client import Client
@@ -15,6 +15,7 @@ from watchword.server.flows.client_authentication import (
     ClientCredentials,
     authenticate,
     must_be_ready,
+    must_have,
 )
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.sign_in import PasswordSignIn, sign_in
@@ -52,6 +53,8 @@ async def open_session(parts: Parts, client: Client, request: SessionRequest) ->
         InvalidCredentials, TooManyTries, InvalidScope, InvalidTarget, TemporarilyUnavailable: no.
     """
     now = request.now
+    # A sign-in here gives what a code would give.
+    must_have(client, "authorization_code")
     offer = await parts.directory.offer(now=now)
     asked = minting.asked_scope(request.scope)
     # What the client may not ask for is refused before a password is tried: it says nothing about the user.
@@ -74,7 +77,8 @@ async def open_session(parts: Parts, client: Client, request: SessionRequest) ->
         async with parts.storage.write() as tx:
             grant, standing = await session_start.start(parts, tx, beginning)
     except InvalidGrant as gone:
-        raise InvalidCredentials(slug=gone.slug, detail=gone.detail) from None
+        # The password was right, and everything else ended in between: only another try can tell.
+        raise TemporarilyUnavailable(slug=gone.slug, detail=gone.detail, retry_after=1) from None
     audience = audiences[0]
     return minting.for_user(
         parts,

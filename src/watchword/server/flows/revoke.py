@@ -18,7 +18,7 @@ from watchword.server.flows.endings import end_grant
 from watchword.server.flows.live_token import verify_live_or_none
 from watchword.server.flows.parts import Parts
 
-# More single tokens than this, alive and revoked, and the client's tokens are cut off together.
+# More single tokens than this, alive and revoked since the client was last cut off, and they are named together.
 COLLAPSE_AT: Final = 1000
 
 
@@ -56,9 +56,17 @@ async def _revoke_grant(parts: Parts, client: Client, grant_id: bytes, *, now: I
 async def _revoke_access_token(parts: Parts, client: Client, token: AccessToken, *, now: Instant) -> None:
     _must_own(client, token.client_id)
     async with parts.storage.write() as tx:
-        if await tx.live_token_entries(client.client_id, now=now) >= COLLAPSE_AT:
+        many = await tx.live_token_entries(client.client_id, now=now) >= COLLAPSE_AT
+        if many and token.gid is not None:
+            # One user must not be able to cut off another: what is named together is his own grant.
+            found = await tx.grant_by_gid(token.gid)
+            locked = None if found is None else await tx.lock_grant(found[0].id)
+            if locked is not None:
+                await end_grant(tx, locked[0], reason="many_tokens_revoked", now=now)
+            return
+        if many:
             longest = await tx.longest_access_token()
-            cut = revocation.of_client_so_far(client.client_id, now=now, longest=longest)
+            cut = revocation.of_client_so_far(client.client_id, now=now, issued_at=token.issued_at, longest=longest)
             await tx.revoke(cut)
         else:
             await tx.revoke(revocation.of_token(token.jti, client_id=client.client_id, expires_at=token.expires_at))

@@ -5,7 +5,7 @@ Implements: RFC 6749 §5.1; RFC 9068 §2.2.1.
 
 from dataclasses import dataclass
 
-from watchword.protocol.errors import InvalidGrant
+from watchword.protocol.errors import InvalidClient, InvalidGrant
 from watchword.protocol.scope import Scope
 from watchword.server.domain.audit import SignedIn
 from watchword.server.domain.client import Client
@@ -40,6 +40,7 @@ async def start(parts: Parts, tx: Writing, begin: Beginning, *, sid: str | None 
     With ``offline_access`` the grant outlives the browser's session, so it gets its own (OpenID Connect Core 1.0 §11).
 
     Raises:
+        InvalidClient: the client was deleted or disabled since.
         InvalidGrant: the user was disabled, logged out everywhere, or signed out since he signed in.
     """
     proof, now = begin.authentication, begin.now
@@ -47,6 +48,10 @@ async def start(parts: Parts, tx: Writing, begin: Beginning, *, sid: str | None 
     user = await tx.lock_user(proof.sub)
     if user is None or not user.enabled or user.epoch != proof.epoch:
         raise InvalidGrant(slug="session.user_gone", detail="disabled or logged out everywhere since the sign-in")
+    # The directory may be a second behind: a client that was deleted or disabled meanwhile gets nothing more.
+    client = await tx.client(begin.client.client_id)
+    if client is None or not client.enabled or client.created_at != begin.client.created_at:
+        raise InvalidClient(slug="client.disabled", detail="deleted or disabled since the request began")
     lifetime = parts.lifetimes.refresh_of(begin.client.lifetime)
     joined = sid is not None and "offline_access" not in begin.scope
     session = await _joined(tx, sid) if joined and sid is not None else _own(parts, begin, lifetime)

@@ -96,11 +96,18 @@ class Reading(Protocol):
         ...
 
     async def grant(self, grant_id: bytes) -> tuple[Grant, Standing] | None:
-        """The grant with that secret id, and what it stands on."""
+        """The grant with that secret id, and what it stands on.
+
+        A client that was created after the grant is another one of the same name: it does not count as enabled.
+        """
         ...
 
     async def grant_by_gid(self, gid: str) -> tuple[Grant, Standing] | None:
         """The grant with that public name, and what it stands on."""
+        ...
+
+    async def code(self, code_hash: bytes) -> AuthorizationCode | None:
+        """The authorization code with that SHA-256, spent or not."""
         ...
 
     # Keys
@@ -290,7 +297,7 @@ class Writing(Reading, Protocol):
         ...
 
     async def live_token_entries(self, client_id: str, *, now: Instant) -> int:
-        """How many log entries that name single access tokens (``jti``) of that client still matter at ``now``."""
+        """How many entries for single tokens (``jti``) of that client, since its last cut, still matter at ``now``."""
         ...
 
     async def put_meta(self, name: str, value: str) -> None:

@@ -17,6 +17,8 @@ from watchword.server.storage.statement import Call, Compiler, Rows, Steps, T
 CONNECTIONS: Final = 10
 CONNECT_SECONDS: Final = 5
 STATEMENT_SECONDS: Final = 5
+# A connection that rested answers at once, or the line is dead without having said so.
+_BEGIN_SECONDS: Final = 2
 _SETTINGS: Final = {
     "application_name": "watchword",
     # A node that froze in the middle of a transaction must not hold its locks for ever.
@@ -64,14 +66,14 @@ class PostgresConnection:
             result: T = end.value
             return result
 
-    async def command(self, sql: str) -> None:
-        """BEGIN, COMMIT and the like."""
+    async def command(self, sql: str, *, seconds: float | None = None) -> None:
+        """BEGIN, COMMIT and the like; within ``seconds`` instead of the time for a statement."""
         with translated():
-            await self.raw.execute(sql)
+            await self.raw.execute(sql, timeout=seconds)
 
 
 class PostgresPool:
-    """The connections of a node. Who waits for one longer than a statement may take is told that there is none."""
+    """The connections of a node. Nobody waits longer for one than a statement may take."""
 
     def __init__(self, database: PostgresDatabase) -> None:
         self._database = database
@@ -86,15 +88,25 @@ class PostgresPool:
         Raises:
             StorageUnavailable: there is no connection to be had.
         """
+        patience = asyncio.get_running_loop().time() + STATEMENT_SECONDS
         try:
-            async with asyncio.timeout(STATEMENT_SECONDS):
+            async with asyncio.timeout_at(patience):
                 await self._free.acquire()
         except TimeoutError:
             raise StorageUnavailable("PostgreSQL: all connections are in use") from None
         connection: PostgresConnection | None = None
         try:
-            connection = await self._begun(begin)
+            try:
+                async with asyncio.timeout_at(patience):
+                    connection = await self._begun(begin)
+            except TimeoutError:
+                raise StorageUnavailable("PostgreSQL: no connection within its time") from None
             yield connection
+        except ConnectionLost:
+            # A line that is silent would be waited for once more.
+            if connection is not None:
+                connection.raw.terminate()
+            raise
         except Exception:
             if connection is not None:
                 await _roll_back(connection)
@@ -113,11 +125,12 @@ class PostgresPool:
         """Close what is idle, and later what is in use."""
         self._closed = True
         idle, self._idle = self._idle, []
+        await asyncio.gather(*(_close(connection) for connection in idle))
+
+    def _forget_idle(self) -> None:
+        idle, self._idle = self._idle, []
         for connection in idle:
-            try:
-                await connection.raw.close(timeout=1)
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-                connection.raw.terminate()
+            connection.raw.terminate()
 
     async def _begun(self, begin: str) -> PostgresConnection:
         if self._closed:
@@ -125,10 +138,13 @@ class PostgresPool:
         while self._idle:
             connection = self._idle.pop()
             try:
-                await connection.command(begin)
-            except ConnectionLost:
+                await connection.command(begin, seconds=_BEGIN_SECONDS)
+            except ConnectionLost as lost:
                 # It died while it rested, as after a restart of the database. Nothing was done on it yet.
                 connection.raw.terminate()
+                if isinstance(lost.__cause__, TimeoutError):
+                    # Where one is met with silence, so are the others; each would cost as much time to find out.
+                    self._forget_idle()
             except BaseException:
                 connection.raw.terminate()
                 raise
@@ -149,6 +165,13 @@ class PostgresPool:
             connection.raw.terminate()
         else:
             self._idle.append(connection)
+
+
+async def _close(connection: PostgresConnection) -> None:
+    try:
+        await connection.raw.close(timeout=1)
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+        connection.raw.terminate()
 
 
 async def _roll_back(connection: PostgresConnection) -> None:

@@ -1,14 +1,16 @@
 """Reads, as statements and the steps that run them."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, LargeBinary, any_, bindparam, select
+from sqlalchemy import ARRAY, LargeBinary, and_, any_, bindparam, select
 
 from watchword.server.domain.api import Catalog
 from watchword.server.domain.audit import AuditRecord
 from watchword.server.domain.client import Client
 from watchword.server.domain.grant import Grant, Standing
+from watchword.server.domain.grant_types.authorization_code import AuthorizationCode
 from watchword.server.domain.key_ring import RingKey
 from watchword.server.domain.session import Session
 from watchword.server.domain.throttle import Bucket
@@ -43,7 +45,8 @@ _grants: Final = (
         t.sessions.c.auth_time,
         t.sessions.c.acr,
         t.sessions.c.amr,
-        t.clients.c.enabled,
+        # Deleted and created anew, a client is another one, and inherits no grant that was written meanwhile.
+        and_(t.clients.c.enabled, t.clients.c.created_at <= t.grants.c.created_at),
     )
     .select_from(t.grants)
     .outerjoin(t.users, t.users.c.sub == t.grants.c.sub)
@@ -77,7 +80,17 @@ _GRANTS_OF_SESSION: Final = fixed(
     select(*GRANT_COLUMNS).where(t.grants.c.sid == bindparam("sid")).order_by(t.grants.c.created_at, t.grants.c.gid)
 )
 GRANT: Final = fixed(_grants.where(t.grants.c.id == bindparam("id")))
+CODE: Final = select(t.codes).where(t.codes.c.code_hash == bindparam("code_hash"))
+_CODE: Final = fixed(CODE)
 _GRANT_BY_GID: Final = fixed(_grants.where(t.grants.c.gid == bindparam("gid")))
+
+
+@cache
+def grants(count: int) -> Statement:
+    """The grants of ``count`` ids, ``id0`` and so on. For SQLite, which has no arrays."""
+    return fixed(_grants.where(t.grants.c.id.in_([bindparam(f"id{at}") for at in range(count)])))
+
+
 # PostgreSQL alone: the rows of a batch, locked in the order of their ids, so that batches never wait in a circle.
 LOCK_GRANTS: Final = fixed(
     _grants.where(t.grants.c.id == any_(bindparam("ids", type_=ARRAY(LargeBinary))))
@@ -180,6 +193,12 @@ def grant_by_gid(gid: str) -> Steps[tuple[Grant, Standing] | None]:
     """The grant with that public name and what it stands on."""
     row = (yield from one(_GRANT_BY_GID, gid=gid)) if rows.storable(gid) else None
     return None if row is None else (grant_rows.grant_of(row), grant_rows.standing_of(row))
+
+
+def code(code_hash: bytes) -> Steps[AuthorizationCode | None]:
+    """The code with that SHA-256."""
+    row = yield from one(_CODE, code_hash=code_hash)
+    return None if row is None else grant_rows.code_of(row)
 
 
 def keys() -> Steps[list[RingKey]]:

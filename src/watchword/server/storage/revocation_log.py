@@ -41,6 +41,7 @@ _AFTER: Final = fixed(
     .order_by(t.log.c.seq)
     .limit(bindparam("limit"))
 )
+_cuts = t.log.alias("cuts")
 _LIVE_TOKENS: Final = fixed(
     select(func.count())
     .select_from(t.log)
@@ -48,6 +49,10 @@ _LIVE_TOKENS: Final = fixed(
         t.log.c.client_id == bindparam("client_id"),
         t.log.c.until >= bindparam("now", type_=Double),
         t.log.c.jti.is_not(None),
+        t.log.c.seq
+        > select(func.coalesce(func.max(_cuts.c.seq), 0))
+        .where(_cuts.c.client_id == bindparam("client_id"), _cuts.c.issued_before.is_not(None))
+        .scalar_subquery(),
     )
 )
 
@@ -114,6 +119,6 @@ def page(sequence: int, *, now: Instant, limit: int) -> Steps[LogPage]:
 
 
 def live_token_entries(client_id: str, *, now: Instant) -> Steps[int]:
-    """How many written entries name single access tokens of that client and still matter."""
+    """How many written entries name single access tokens of that client, still matter, and came after its last cut."""
     row = yield from reads.one(_LIVE_TOKENS, client_id=client_id, now=float(now))
     return 0 if row is None else row[0]

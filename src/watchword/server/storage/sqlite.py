@@ -27,7 +27,7 @@ from watchword.server.storage.redemption import ADVANCED, Coalescer, Loaded, Wai
 from watchword.server.storage.rows import of_event
 from watchword.server.storage.sqlite_driver import unavailable
 from watchword.server.storage.sqlite_thread import SqliteConnection, SqliteThread
-from watchword.server.storage.statement import Call, Steps, fixed
+from watchword.server.storage.statement import Call, Statement, Steps, fixed
 from watchword.server.storage.transaction import StepsReading, StepsWriting
 
 T = TypeVar("T")
@@ -242,15 +242,11 @@ def _redeem(connection: SqliteConnection, batch: list[Waiting]) -> int | None:
 
 def _redeem_together(connection: SqliteConnection, batch: list[Waiting]) -> int | None:
     raw = connection.raw
-    select_grant = connection.sql(reads.GRANT)[0]
+    select_grants, ids = _selection([waiting.grant_id for waiting in batch])
     connection.begin_writing()
     try:
-        loaded: dict[bytes, Loaded] = {}
-        for waiting in batch:
-            if waiting.grant_id not in loaded:
-                row = raw.execute(select_grant, (waiting.grant_id,)).fetchone()
-                if row is not None:
-                    loaded[waiting.grant_id] = (grant_of(row), standing_of(row))
+        rows = raw.execute(connection.sql(select_grants)[0], ids).fetchall()
+        loaded: dict[bytes, Loaded] = {row[0]: (grant_of(row), standing_of(row)) for row in rows}
         judged = judge(batch, loaded)
         if judged.advanced:
             advance, names = connection.sql(_ADVANCE)
@@ -262,6 +258,15 @@ def _redeem_together(connection: SqliteConnection, batch: list[Waiting]) -> int 
         return _commit(connection, judged.entries)
     finally:
         connection.rollback()
+
+
+def _selection(ids: list[bytes]) -> tuple[Statement, list[bytes]]:
+    """One statement for all rows of a batch: each statement lets go of the interpreter, and has to get it back.
+
+    The list is filled up to a power of two, so that there are few statements to compile.
+    """
+    size = 1 << (len(ids) - 1).bit_length()
+    return reads.grants(size), ids + ids[-1:] * (size - len(ids))
 
 
 @cache

@@ -32,9 +32,10 @@ _PRAGMAS: Final = (
     "PRAGMA journal_size_limit = 67108864",
 )
 # Primary result codes of trouble with the file, the disk or another process; the others are mistakes in a statement.
+_BUSY: Final = 5
 _UNAVAILABLE: Final = {
     3: "no permission",
-    5: "locked by another process",
+    _BUSY: "locked by another process",
     6: "locked",
     7: "out of memory",
     8: "read-only",
@@ -86,6 +87,11 @@ def connect(database: SqliteDatabase, *, read_only: bool = False) -> Any:
         connection.close()
         raise unavailable(error) from error
     return connection
+
+
+def is_busy(error: Exception) -> bool:
+    """Whether another process holds a lock that is needed."""
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF == _BUSY
 
 
 def unavailable(error: Exception) -> Exception:

@@ -5,16 +5,19 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.dialects.sqlite.pysqlite import dialect
 
 from watchword.server.storage.database_url import SqliteDatabase
-from watchword.server.storage.sqlite_driver import connect, driver, unavailable
+from watchword.server.storage.sqlite_driver import BUSY_SECONDS, connect, driver, is_busy, unavailable
 from watchword.server.storage.statement import Call, Compiler, Rows, Statement, Steps, drive
 
 T = TypeVar("T")
+
+# How long to wait for a lock that somebody has held for all of the ordinary time already.
+IMPATIENT_SECONDS: Final = 0.25
 
 # The statements are the same for every connection, so they are compiled once per process.
 _compiler = Compiler(dialect(), insert)
@@ -25,6 +28,7 @@ class SqliteConnection:
 
     def __init__(self, raw: Any) -> None:
         self.raw = raw
+        self._impatient = False
 
     def execute(self, call: Call) -> Rows:
         """Run one statement."""
@@ -42,8 +46,24 @@ class SqliteConnection:
         return compiled.sql, compiled.names
 
     def begin_writing(self) -> None:
-        """Take the database's only write lock."""
-        self.raw.execute("BEGIN IMMEDIATE")
+        """Take the database's only write lock.
+
+        Once another process has held it for longer than anybody waits, the next ones in the queue do not wait as long:
+        their callers have waited already. The first success ends that.
+        """
+        try:
+            self.raw.execute("BEGIN IMMEDIATE")
+        except driver.OperationalError as error:
+            if is_busy(error):
+                self._hurry(impatient=True)
+            raise
+        self._hurry(impatient=False)
+
+    def _hurry(self, *, impatient: bool) -> None:
+        if impatient is not self._impatient:
+            self._impatient = impatient
+            seconds = IMPATIENT_SECONDS if impatient else BUSY_SECONDS
+            self.raw.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}").fetchall()
 
     def rollback(self) -> None:
         """Give up the transaction, if one is open."""

@@ -96,6 +96,9 @@ class StepsReading:
     async def grant_by_gid(self, gid: str) -> tuple[Grant, Standing] | None:
         return await self._run(reads.grant_by_gid(gid))
 
+    async def code(self, code_hash: bytes) -> AuthorizationCode | None:
+        return await self._run(reads.code(code_hash))
+
     async def keys(self) -> list[RingKey]:
         return await self._run(reads.keys())
 
@@ -222,9 +225,11 @@ class StepsWriting(StepsReading):
         self.entries.append(entry)
 
     async def live_token_entries(self, client_id: str, *, now: Instant) -> int:
-        written = await self._run(revocation_log.live_token_entries(client_id, now=now))
-        pending = (entry for entry in self.entries if entry.client_id == client_id and entry.jti is not None)
-        return written + sum(entry.until >= now for entry in pending)
+        count = await self._run(revocation_log.live_token_entries(client_id, now=now))
+        for entry in self.entries:
+            if entry.client_id == client_id:
+                count = 0 if entry.issued_before is not None else count + (entry.until >= now)
+        return count
 
     async def put_meta(self, name: str, value: str) -> None:
         await self._run(writes.put_meta(name, value))

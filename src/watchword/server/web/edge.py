@@ -5,13 +5,11 @@ Paths are few and fixed, so finding one is a look into a dictionary, in front of
 
 import traceback
 from dataclasses import dataclass
-from functools import cached_property
 from http import HTTPStatus
 from itertools import count
 from secrets import randbelow, token_hex
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -52,35 +50,6 @@ class Route:
     streams: bool = False
 
 
-class _Headers(Headers):
-    """Headers by name: a request's are looked up a dozen times."""
-
-    def __init__(self, raw: list[tuple[bytes, bytes]]) -> None:
-        super().__init__(raw=raw)
-        # Where a name comes several times the first one counts, as in Starlette's.
-        self._first = {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(raw)}
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._first
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """The first header of that name, in small letters."""
-        return self._first.get(name, default)
-
-    def getlist(self, name: str) -> list[str]:
-        """All headers of that name, in small letters."""
-        return super().getlist(name) if name in self._first else []
-
-
-class _Request(Request):
-    """A request whose headers are found by name."""
-
-    @cached_property
-    def headers(self) -> Headers:
-        """See ``Request``."""
-        return _Headers(self.scope["headers"])
-
-
 class Edge:
     """The ASGI application for the protocol endpoints."""
 
@@ -95,11 +64,11 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
-        request = _Request(scope, receive)
+        request = Request(scope, receive)
         # A task serves one request, so its context ends with it.
         request_id = f"{_NODE}{next(_SERIAL):08x}"
         bind_contextvars(request_id=request_id)
-        route = self._routes.get(scope["path"])
+        route = self._routes.get(scope["path"]) or self._folder_of(scope["path"])
         counted = route is None or not route.streams
         self._in_flight += counted
         try:
@@ -113,6 +82,11 @@ class Edge:
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             response.headers["x-request-id"] = request_id
         await response(scope, receive, send)
+
+    def _folder_of(self, path: str) -> Route | None:
+        """The route of a folder, whose key ends with a slash: it takes one name below."""
+        folder, _, name = path.rpartition("/")
+        return self._routes.get(f"{folder}/") if name else None
 
     async def _answer(self, request: Request, route: Route | None) -> Response:
         method = request.method
@@ -139,7 +113,7 @@ class Edge:
             self._tell(request, rejected.reason, status=rejected.status, detail=rejected.detail)
             return rendering.rejection(rejected)
         except StorageUnavailable as trouble:
-            self._web.parts.telemetry.warn("storage.unavailable", path=request.url.path, detail=str(trouble))
+            self._web.parts.telemetry.warn("storage.unavailable", path=self._path(request), detail=str(trouble))
             busy = TemporarilyUnavailable(slug="storage.unavailable", retry_after=1 + randbelow(3))
             return rendering.refusal(busy, scheme=scheme)
         except ClientDisconnect:
@@ -148,7 +122,12 @@ class Edge:
             return self._broken(request, error)
 
     def _tell(self, request: Request, slug: str, **fields: object) -> None:
-        self._web.parts.telemetry.tell(slug, method=request.method, path=request.url.path, **fields)
+        self._web.parts.telemetry.tell(slug, method=request.method, path=self._path(request), **fields)
+
+    def _path(self, request: Request) -> str:
+        """The path for the log; one that nobody offers may hold anything, a misplaced token too."""
+        path: str = request.scope["path"]
+        return path if path in self._routes else "(unknown)"
 
     def _broken(self, request: Request, error: Exception) -> Response:
         error_id = token_hex(8)
@@ -160,7 +139,7 @@ class Edge:
             "server.error",
             error_id=error_id,
             method=request.method,
-            path=request.url.path,
+            path=self._path(request),
             exception=type(error).__name__,
             frames=frames,
         )

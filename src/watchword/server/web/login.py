@@ -182,7 +182,7 @@ def _targets(underway: Underway | None) -> list[str]:
     return [] if underway is None else [target_of(underway)]
 
 
-def _locales(request: Request, underway: Underway | None) -> list[str]:
+def _locales(request: Request, underway: Underway | None) -> tuple[str, ...]:
     return locales_of(request, () if underway is None else underway.request.ui_locales)
 
 

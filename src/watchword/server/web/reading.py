@@ -7,7 +7,7 @@ Implements: RFC 6749 §2.3.1, §3.1, §3.2 ("Parameters sent without a value MUS
 import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final, cast
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
@@ -112,13 +112,10 @@ async def read_form(request: Request) -> Fields:
     """
     if not _is_media_type(request, "application/x-www-form-urlencoded"):
         raise InvalidRequest("send application/x-www-form-urlencoded", slug="request.media_type")
-    body = await read_body(request)
     try:
-        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+        pairs = _pairs((await read_body(request)).decode("utf-8"))
     except UnicodeDecodeError:
         raise InvalidRequest("the form is not UTF-8", slug="request.not_utf8") from None
-    except ValueError:
-        raise InvalidRequest("the form has too many parameters", slug="request.too_many_fields") from None
     values: dict[str, str] = {}
     resources: list[str] = []
     for name, value in pairs:
@@ -132,6 +129,16 @@ async def read_form(request: Request) -> Fields:
             values[name] = value
     present = {name: value for name, value in values.items() if value}
     return Fields(present, tuple(resource for resource in resources if resource))
+
+
+def _pairs(form: str) -> list[tuple[str, str]]:
+    fields = form.split("&")
+    if len(fields) > _MAX_FIELDS:
+        raise InvalidRequest("the form has too many parameters", slug="request.too_many_fields")
+    pairs = [(name, value) for name, _, value in (field.partition("=") for field in fields if field)]
+    if "%" not in form and "+" not in form:
+        return pairs
+    return [(unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")) for name, value in pairs]
 
 
 async def read_json(request: Request, *, optional: bool = False) -> Fields:

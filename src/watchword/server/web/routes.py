@@ -13,6 +13,7 @@ from watchword.server.web.jwks import jwks
 from watchword.server.web.par import par
 from watchword.server.web.revocations import revocations
 from watchword.server.web.revoke import revoke
+from watchword.server.web.static_file import static
 from watchword.server.web.token import token
 from watchword.server.web.userinfo import userinfo
 from watchword.server.web.users import users
@@ -43,6 +44,7 @@ ROUTES: Final[dict[str, Route]] = {
     "/account/everywhere": Route({"POST": account.everywhere}),
     "/account/remove-application": Route({"POST": account.remove_application}),
     "/par": Route({"POST": par}, challenge="Basic"),
+    "/static/": Route({"GET": static}),
     "/healthz": Route({"GET": health.healthz}),
     "/readyz": Route({"GET": health.readyz}),
 }

@@ -76,8 +76,12 @@ def test_a_scope_that_a_role_names_needs_such_a_role() -> None:
 
 
 def test_nothing_beyond_the_client_the_audience_and_the_catalog_is_granted() -> None:
-    assert granted("openid profile orders:read stock:read unknown") == "openid orders:read"
-    assert granted("openid profile orders:read stock:read unknown", at=(STOCK,)) == "openid stock:read"
+    assert granted("orders:read stock:read unknown") == "orders:read"
+    assert granted("orders:read stock:read unknown", at=(STOCK,)) == "stock:read"
+
+
+def test_the_scopes_of_openid_connect_need_no_registration() -> None:
+    assert granted("openid profile orders:read") == "openid orders:read profile"
 
 
 @rfc("6749", "3.3")
@@ -86,7 +90,7 @@ def test_no_scope_asked_means_all_that_may_be_had() -> None:
     assert granted("", "clerk") == "openid orders:read orders:write"
 
 
-@pytest.mark.parametrize("asked", ["orders:write", "unknown", "stock:read", "profile"])
+@pytest.mark.parametrize("asked", ["orders:write", "unknown", "stock:read", "address"])
 def test_scope_of_which_nothing_is_left_is_refused(asked: str) -> None:
     with pytest.raises(NothingGranted):
         granted(asked)

@@ -37,7 +37,7 @@ ENDINGS = [
     revocation.of_session("sid", now=NOW, longest=LONGEST),
     revocation.of_user("sub", 2, now=NOW, longest=LONGEST),
     revocation.of_client("app", now=NOW, longest=LONGEST),
-    revocation.of_client_so_far("app", now=NOW, longest=LONGEST),
+    revocation.of_client_so_far("app", now=NOW, issued_at=NOW, longest=LONGEST),
     revocation.of_token("jti", client_id="app", expires_at=NOW + LONGEST),
     revocation.of_key("kid"),
 ]
@@ -95,3 +95,8 @@ def test_one_revoked_token_says_nothing_of_the_others_of_its_client() -> None:
 
 def test_entries_are_unnumbered_until_they_are_committed() -> None:
     assert {entry.seq for entry in ENDINGS} == {revocation.UNNUMBERED}
+
+
+def test_a_cut_reaches_a_token_of_a_node_whose_clock_is_ahead() -> None:
+    cut = revocation.of_client_so_far("app", now=NOW, issued_at=NOW + 2, longest=LONGEST)
+    assert cut.issued_before == int(NOW) + 2

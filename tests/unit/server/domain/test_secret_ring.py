@@ -10,8 +10,8 @@ ONE = "0123456789-abcdefghijklmnopqrstuv"
 TWO = "vutsrqponmlkjihgfedcba-9876543210"
 
 
-@pytest.mark.parametrize("text", ["", " \n ", "short", ONE[:31], f"{ONE} short", "a" * 64, "ab" * 40])
-def test_an_empty_short_or_monotonous_secret_is_refused_without_being_repeated(text: str) -> None:
+@pytest.mark.parametrize("text", ["", " \n ", "short", ONE[:31], f"{ONE} short"])
+def test_an_empty_or_short_secret_is_refused_without_being_repeated(text: str) -> None:
     with pytest.raises(ValueError, match="secret") as caught:
         parse_secrets(text)
     assert not text.strip() or text.strip() not in str(caught.value)

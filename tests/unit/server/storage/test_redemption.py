@@ -60,15 +60,16 @@ async def test_judging_again_forgets_the_first_time() -> None:
 
 async def test_what_arrives_while_a_batch_is_under_way_goes_into_the_next() -> None:
     sizes: list[int] = []
-    gate = asyncio.Event()
+    gate, begun = asyncio.Event(), asyncio.Event()
 
     async def carry(batch: list[Waiting]) -> None:
         sizes.append(len(batch))
+        begun.set()
         await gate.wait()
 
     coalescer = Coalescer(carry, workers=1, size=10)
     first = coalescer.submit(b"1", rotate)
-    await asyncio.sleep(0)
+    await begun.wait()
     rest = [coalescer.submit(b"1", rotate) for _ in range(15)]
     gate.set()
     await asyncio.gather(first, *rest)

@@ -7,14 +7,17 @@ import hashlib
 from dataclasses import dataclass, replace
 
 from watchword.protocol import pkce
-from watchword.protocol.errors import InvalidGrant, InvalidRequest, InvalidTarget, OAuthError
+from watchword.protocol.errors import InvalidGrant, InvalidRequest, OAuthError
+from watchword.protocol.scope import Scope
 from watchword.protocol.token_response import TokenResponse
-from watchword.server.domain import permission
 from watchword.server.domain.audit import CodeReplayed
 from watchword.server.domain.client import Client
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.domain.grant_types import authorization_code as rule
-from watchword.server.flows import minting, session_start
+from watchword.server.domain.grant_types.refresh_token import Refused
+from watchword.server.flows import allowance, minting, session_start
+from watchword.server.flows.allowance import Granted
+from watchword.server.flows.directory import Offer
 from watchword.server.flows.endings import end_grant
 from watchword.server.flows.grant_types.request import TokenRequest
 from watchword.server.flows.parts import Parts
@@ -32,18 +35,17 @@ async def redeem(parts: Parts, client: Client, request: TokenRequest) -> TokenRe
     now = request.now
     offer = await parts.directory.offer(now=now)
     async with parts.storage.write() as tx:
-        outcome = await _redeem_row(parts, tx, client, request, presented)
+        outcome = await _redeem_row(parts, tx, client, offer, request, presented)
     # A replay that ended a grant is committed by now; only then it is refused.
     if isinstance(outcome, OAuthError):
         raise outcome
-    scope = permission.scope_for(outcome.grant.scope, outcome.audience, catalog=offer.catalog, issuer=parts.issuer)
     return minting.for_user(
         parts,
         outcome.grant,
         outcome.standing,
         offer=offer,
         audience=outcome.audience,
-        scope=scope,
+        scope=outcome.scope,
         answer=session_start.first_token(client),
         now=now,
         nonce=outcome.nonce,
@@ -55,14 +57,19 @@ class _Redeemed:
     grant: Grant
     standing: Standing
     audience: str
+    scope: Scope
     nonce: str | None
 
 
 async def _redeem_row(
-    parts: Parts, tx: Writing, client: Client, request: TokenRequest, presented: rule.Presentation
+    parts: Parts, tx: Writing, client: Client, offer: Offer, request: TokenRequest, presented: rule.Presentation
 ) -> _Redeemed | OAuthError:
     now = request.now
-    code = await tx.lock_code(hashlib.sha256((request.code or "").encode()).digest())
+    code_hash = hashlib.sha256((request.code or "").encode()).digest()
+    # Users come before codes in the order of locks, and only the code tells whose it is.
+    seen = await tx.code(code_hash)
+    user = None if seen is None else await tx.lock_user(seen.authentication.sub)
+    code = None if seen is None else await tx.lock_code(code_hash)
     if code is None:
         return InvalidGrant(slug="code.unknown", detail="no such code, or swept after its end")
     judgement = rule.judge(code, presented, now=now, overlap=parts.lifetimes.overlap)
@@ -71,7 +78,17 @@ async def _redeem_row(
     if isinstance(judgement, rule.Replayed):
         await _end_replayed(tx, judgement.gid, client_id=client.client_id, now=now)
         return InvalidGrant(slug="code.replayed", detail="used again from elsewhere; its grant was ended")
-    audience = _audience(code.audiences, request.resources, openid="openid" in code.scope, issuer=parts.issuer)
+    roles = frozenset[str]() if user is None else user.roles
+    allowed = allowance.allow(
+        Granted(scope=code.scope, audiences=code.audiences, roles=roles),
+        client=client,
+        offer=offer,
+        issuer=parts.issuer,
+        asked=minting.asked_scope(None),
+        resources=request.resources,
+    )
+    if isinstance(allowed, Refused):
+        return allowance.error_of(allowed)
     beginning = session_start.Beginning(
         authentication=code.authentication,
         client=client,
@@ -83,7 +100,7 @@ async def _redeem_row(
     grant, standing = await session_start.start(parts, tx, beginning, sid=code.sid)
     mark = None if request.caller is None else request.caller.mark
     await tx.put_code(replace(code, redeemed_at=now, redeemed_by=mark, gid=grant.gid))
-    return _Redeemed(grant=grant, standing=standing, audience=audience, nonce=code.nonce)
+    return _Redeemed(grant=grant, standing=standing, audience=allowed[0], scope=allowed[1], nonce=code.nonce)
 
 
 def _presentation(client: Client, request: TokenRequest) -> rule.Presentation:
@@ -98,14 +115,6 @@ def _presentation(client: Client, request: TokenRequest) -> rule.Presentation:
     return rule.Presentation(
         client_id=client.client_id, code_verifier=verifier, redirect_uri=request.redirect_uri, caller=request.caller
     )
-
-
-def _audience(granted: tuple[str, ...], asked: tuple[str, ...], *, openid: bool, issuer: str) -> str:
-    if not asked and len(granted) == 1:
-        return granted[0]
-    if len(asked) == 1 and (asked[0] in granted or (openid and asked[0] == issuer)):
-        return asked[0]
-    raise InvalidTarget(slug="resource.not_granted")
 
 
 async def _end_replayed(tx: Writing, gid: str, *, client_id: str, now: float) -> None:

@@ -5,24 +5,18 @@ The rule is domain/grant_types/refresh_token; why it is as it is stands in docs/
 Implements: RFC 6749 §6; RFC 9700 §4.14.2; RFC 8707 §2.2; OpenID Connect Core 1.0 §12.
 """
 
-from typing import TypeAlias
-
-from watchword.protocol.errors import InvalidGrant, InvalidRequest, InvalidScope, InvalidTarget
+from watchword.protocol.errors import InvalidClient, InvalidGrant, InvalidRequest
 from watchword.protocol.scope import Scope
 from watchword.protocol.token_response import TokenResponse
-from watchword.server.domain import permission, refresh_token, revocation
+from watchword.server.domain import refresh_token, revocation
 from watchword.server.domain.client import Client
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.domain.grant_types import refresh_token as rule
-from watchword.server.flows import minting
-from watchword.server.flows.directory import Offer
+from watchword.server.flows import allowance, minting
+from watchword.server.flows.allowance import Granted
 from watchword.server.flows.grant_types.request import TokenRequest
 from watchword.server.flows.parts import Parts
 from watchword.server.ports.storage import Decision
-
-_Allowed: TypeAlias = tuple[str, Scope] | rule.Refused
-
-_WHY = {"invalid_scope": InvalidScope, "invalid_target": InvalidTarget}
 
 
 async def refresh(parts: Parts, client: Client, request: TokenRequest) -> TokenResponse:
@@ -50,8 +44,11 @@ async def refresh(parts: Parts, client: Client, request: TokenRequest) -> TokenR
         policy=rule.Policy.of(client, parts.lifetimes.overlap),
     )
 
-    def allow(grant: Grant, standing: Standing) -> _Allowed:
-        return _allow(parts, client, offer, grant, standing, asked=asked, resources=request.resources)
+    def allow(grant: Grant, standing: Standing) -> tuple[str, Scope] | rule.Refused:
+        granted = Granted(scope=grant.scope, audiences=grant.audiences, roles=standing.user_roles)
+        return allowance.allow(
+            granted, client=client, offer=offer, issuer=parts.issuer, asked=asked, resources=request.resources
+        )
 
     def decide(grant: Grant, standing: Standing) -> Decision[rule.Outcome]:
         outcome, row = rule.decide(grant, standing, presented, allow)
@@ -89,40 +86,6 @@ def _asked_scope(text: str | None) -> Scope | None:
         return None
 
 
-def _allow(
-    parts: Parts,
-    client: Client,
-    offer: Offer,
-    grant: Grant,
-    standing: Standing,
-    *,
-    asked: Scope | None,
-    resources: tuple[str, ...],
-) -> _Allowed:
-    # RFC 6749 §6: the scope "MUST NOT include any scope not originally granted by the resource owner".
-    if asked is None or not asked <= grant.scope:
-        return rule.Refused("invalid_scope")
-    usable = [audience for audience in grant.audiences if audience == parts.issuer or audience in client.apis]
-    if "openid" in grant.scope and parts.issuer not in usable:
-        usable.append(parts.issuer)
-    if resources:
-        if len(resources) > 1 or resources[0] not in usable:
-            return rule.Refused("invalid_target")
-        audience = resources[0]
-    elif len(grant.audiences) == 1 and grant.audiences[0] in usable:
-        audience = grant.audiences[0]
-    else:
-        return rule.Refused("invalid_target")
-    # What was granted then is given only as far as client and roles still allow it now.
-    still = offer.catalog.open_to(standing.user_roles, Scope(grant.scope & client.scope))
-    scope = permission.scope_for(
-        Scope(still & asked) if asked else still, audience, catalog=offer.catalog, issuer=parts.issuer
-    )
-    if (asked or grant.scope) and not scope:
-        return rule.Refused("invalid_scope")
-    return audience, scope
-
-
 def _refusal(parts: Parts, outcome: rule.Outcome | None) -> Exception:
     match outcome:
         case None:
@@ -131,13 +94,16 @@ def _refusal(parts: Parts, outcome: rule.Outcome | None) -> Exception:
             return InvalidGrant(slug="refresh.other_client", detail="issued to another client")
         case rule.Superseded():
             return InvalidGrant(slug="refresh.superseded", detail="an older token of the same caller; the grant lives")
+        case rule.Ended(reason="client_disabled"):
+            # The grant lives, and clients throw tokens away on invalid_grant.
+            return InvalidClient(slug="client.disabled", detail="the client was disabled a moment ago")
         case rule.Ended(reason=reason):
             return InvalidGrant(slug="refresh.ended", detail=f"the grant ended: {reason}")
         case rule.Theft(grant=grant, why=why):
             parts.telemetry.warn(why, gid=grant.gid, client_id=grant.client_id, detail="the grant was ended")
             return InvalidGrant(slug=why, detail="the chain is in two hands; the grant was ended")
-        case rule.Refused(error=error):
-            return _WHY[error](slug=f"refresh.{error}", detail="beyond what was granted; the token is not spent")
+        case rule.Refused():
+            return allowance.error_of(outcome)
         case _:
             raise AssertionError(outcome)
 

@@ -1,0 +1,53 @@
+"""Health: ``/healthz`` says that the process lives, ``/readyz`` that it can do its work (DESIGN sections 7 and 9)."""
+
+from collections.abc import AsyncIterator
+from time import time
+
+import pytest
+from tests.support.databases import postgres_template
+from tests.support.door import Door, Plan, opener_of
+
+
+@pytest.fixture
+async def on_postgres() -> AsyncIterator[Door]:
+    door = Door(opener_of(postgres_template().restore()), Plan())
+    await door.open()
+    yield door
+    await door.close()
+
+
+async def test_a_living_node_with_database_and_keys_is_ready(everywhere: Door) -> None:
+    http = everywhere.caller()
+    everywhere.clock.time = time()
+    alive, ready = await http.get("/healthz"), await http.get("/readyz")
+    for answer in (alive, ready):
+        assert answer.status_code == 200, answer.text
+        assert answer.headers["cache-control"] == "no-store"
+    assert ready.json() == {"status": "ready", "checks": {"database": "ok", "clock": "ok", "keys": "ok"}}
+
+
+async def test_without_its_database_a_node_lives_and_is_not_ready(everywhere: Door) -> None:
+    http = everywhere.caller()
+    everywhere.clock.time = time()
+    everywhere.trouble.down = True
+    assert (await http.get("/healthz")).json() == {"status": "ok"}
+    answer = await http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["database"] == "does not answer"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(("off", "ready"), [(-30, False), (-3, False), (-1, True), (1, True), (3, False), (30, False)])
+async def test_a_node_more_than_two_seconds_off_its_databases_clock_is_not_ready(
+    on_postgres: Door, off: float, ready: bool
+) -> None:
+    on_postgres.clock.time = time() + off
+    answer = await on_postgres.caller().get("/readyz")
+    assert answer.status_code == (200 if ready else 503)
+    assert (answer.json()["checks"]["clock"] == "ok") is ready
+
+
+async def test_without_a_signing_key_a_node_is_not_ready(door: Door) -> None:
+    door.parts.signer.load([])
+    answer = await door.caller().get("/readyz")
+    assert (answer.status_code, answer.json()["checks"]["keys"]) == (503, "no signing key")

@@ -1,0 +1,181 @@
+"""Large and slow bodies, wrong methods and paths, crowds: bounded time, bounded memory, an honest word.
+
+R007, R041, R042; faults 38 and 39 of the table of peers; the issue's "Bad input".
+"""
+
+import asyncio
+import json
+from contextlib import AsyncExitStack
+
+import httpx2
+import pytest
+from tests.support.cast import basic
+from tests.support.door import Door
+from tests.support.exchange import answered, exchange
+from tests.support.rfc import rfc
+
+from watchword.server.web import edge, reading
+from watchword.server.web.routes import ROUTES
+
+LIMIT = 64 * 1024
+FORM = ("content-type", "application/x-www-form-urlencoded")
+JSON = ("content-type", "application/json")
+WITH_BODY = [
+    *((path, FORM) for path in ("/token", "/revoke", "/introspect", "/authorize-challenge")),
+    *((path, JSON) for path in ("/session", "/session/refresh", "/session/end", "/users")),
+]
+with_body = pytest.mark.parametrize(("path", "media_type"), WITH_BODY, ids=[path for path, _ in WITH_BODY])
+
+
+@rfc("9110", "15.5.14")
+@with_body
+async def test_a_body_above_64_kb_is_413_however_it_comes(door: Door, path: str, media_type: tuple[str, str]) -> None:
+    large = b"a" * (LIMIT + 1)
+    told = [media_type, ("content-length", str(len(large)))]
+    for headers, pieces in (
+        (told, [large]),
+        ([media_type], [large]),
+        ([media_type], [b"a" * 1000] * 66),
+        ([media_type, ("content-length", "10")], [large]),
+        ([media_type, ("content-length", "9" * 30)], [b"a"]),
+    ):
+        one = await answered(door, "POST", path, headers=headers, pieces=pieces)
+        assert one.status == 413
+        assert b'"error":"invalid_request"' in one.body
+        assert one.headers["cache-control"] == "no-store"
+
+
+async def test_what_is_said_to_be_large_is_not_read_first(door: Door) -> None:
+    headers = [JSON, ("content-length", str(10**9))]
+    one = await answered(door, "POST", "/session", headers=headers, pieces=[], stalls=True)
+    assert one.status == 413
+
+
+async def test_a_large_body_is_given_up_in_the_middle(door: Door) -> None:
+    pieces = [b"a" * 10_000] * 1000
+    async with exchange(door, "POST", "/token", headers=[FORM], pieces=pieces) as one:
+        await one.until(1, of=b"invalid_request")
+        assert one.status == 413
+        assert len(one.pieces) > 990
+
+
+async def test_a_body_of_just_64_kb_is_read(door: Door) -> None:
+    padding = b'{"x":"' + b"a" * (LIMIT - 8) + b'"}'
+    assert len(padding) == LIMIT
+    one = await answered(door, "POST", "/session", headers=[JSON], pieces=[padding])
+    assert one.status == 401
+    assert b"invalid_client" in one.body
+
+
+@with_body
+@pytest.mark.parametrize("pieces", [[], [b"a"]], ids=["nothing", "a byte"])
+async def test_a_body_that_does_not_come_is_given_up(
+    door: Door, monkeypatch: pytest.MonkeyPatch, path: str, media_type: tuple[str, str], pieces: list[bytes]
+) -> None:
+    monkeypatch.setattr(reading, "_BODY_SECONDS", 0.02)
+    one = await answered(door, "POST", path, headers=[media_type], pieces=pieces, stalls=True)
+    assert one.status == 400
+    assert b"in time" in one.body
+
+
+@with_body
+async def test_a_client_that_hangs_up_is_answered_nothing_and_changes_nothing(
+    door: Door, path: str, media_type: tuple[str, str]
+) -> None:
+    async with exchange(door, "POST", path, headers=[media_type], pieces=[b"client_id=web"], stalls=True) as one:
+        one.gone.set()
+    assert one.status == 0
+    assert await door.kinds() == []
+    assert "server.error" not in door.heard.slugs()
+
+
+async def test_a_slow_client_holds_up_nobody(door: Door) -> None:
+    # I8
+    async with AsyncExitStack() as crowd:
+        for _ in range(200):
+            waiting = exchange(door, "POST", "/session", headers=[JSON], pieces=[], stalls=True)
+            await (await crowd.enter_async_context(waiting)).asked.wait()
+        async with asyncio.timeout(5):
+            tokens = await door.sign_in(door.caller())
+            await door.refreshed(door.caller(), tokens["refresh_token"])
+
+
+async def test_beyond_a_thousand_in_flight_the_next_is_told_to_come_back(door: Door) -> None:
+    http = door.caller()
+    async with AsyncExitStack() as crowd:
+        for _ in range(edge._MAX_IN_FLIGHT):
+            waiting = exchange(door, "POST", "/session", headers=[JSON], pieces=[], stalls=True)
+            await (await crowd.enter_async_context(waiting)).asked.wait()
+        form = {"grant_type": "refresh_token", "client_id": "web", "refresh_token": "x"}
+        answer = await http.post("/token", data=form)
+        assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
+        assert 1 <= int(answer.headers["retry-after"]) <= 5
+    assert (await http.post("/token", data=form)).json()["error"] == "invalid_grant"
+
+
+@rfc("9110", "15.5.6")
+@pytest.mark.parametrize("path", ROUTES)
+async def test_another_method_is_405_and_the_right_ones_are_named(home: httpx2.AsyncClient, path: str) -> None:
+    # R035
+    allowed = set(ROUTES[path].endpoints)
+    for method in {"GET", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "get", "post"} - allowed:
+        answer = await home.request(method, path) if method.isupper() else await _raw(home, method, path)
+        assert (answer.status_code, answer.json()["error"]) == (405, "invalid_request")
+        assert set(answer.headers["allow"].split(", ")) == allowed
+        assert answer.headers["cache-control"] == "no-store"
+
+
+async def _raw(http: httpx2.AsyncClient, method: str, path: str) -> httpx2.Response:
+    request = http.build_request("GET", path)
+    request.method = method
+    return await http.send(request)
+
+
+@rfc("9110", "9.3.2")
+@pytest.mark.parametrize("path", [path for path, route in ROUTES.items() if "GET" in route.endpoints])
+async def test_head_is_answered_as_get(door: Door, path: str) -> None:
+    # Also where GET would be a stream that never ends.
+    http = door.caller(accept="text/event-stream") if path == "/revocations" else door.caller()
+    async with asyncio.timeout(5):
+        head = await http.head(path)
+    assert head.status_code == (401 if path == "/userinfo" else 503 if path == "/readyz" and head.is_error else 200)
+    assert head.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/token/", "//token", "/Token", "/x/../token", "/.well-known", "/\xe4", "/token\x00"]
+)
+async def test_an_unknown_path_is_a_404_in_json(door: Door, path: str) -> None:
+    for method in ("GET", "POST"):
+        one = await answered(door, method, path)
+        assert (one.status, json.loads(one.body)["error"]) == (404, "not_found")
+        assert one.headers["cache-control"] == "no-store"
+
+
+async def test_every_error_has_an_id_that_the_log_has_too(door: Door, home: httpx2.AsyncClient) -> None:
+    ids = {(await home.get("/nothing")).headers["x-request-id"] for _ in range(5)}
+    assert len(ids) == 5
+
+
+async def test_what_is_unexpected_shows_an_id_and_nothing_else(
+    door: Door, home: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("an inner matter with a secret in it")
+
+    monkeypatch.setattr(door.cheap, "verify", broken)
+    answer = await home.post("/session", json={"client_id": "web", "username": "ada", "password": "x"})
+    assert (answer.status_code, answer.json()["error"]) == (500, "server_error")
+    assert set(answer.json()) == {"error", "error_description", "error_id"}
+    assert "inner matter" not in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    ((_, fields),) = [said for said in door.heard.said if said[0] == "server.error"]
+    assert fields["error_id"] == answer.json()["error_id"]
+    assert fields["exception"] == "RuntimeError"
+    assert "secret in it" not in str(fields)
+
+
+async def test_two_clients_headers_do_not_mix(home: httpx2.AsyncClient) -> None:
+    twice = [("authorization", basic("orders")["authorization"])] * 2
+    answer = await home.post("/introspect", data={"token": "x"}, headers=twice)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
