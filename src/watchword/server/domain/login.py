@@ -16,10 +16,14 @@ Next = Literal["sign_in", "consent", "answer"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """The request, and since when it is being worked on: what it demands anew must have happened since."""
+    """The request, and the browser's session when it came: what it demands anew must have happened since.
+
+    ``before`` is the hash of the session's cookie then, None without one. Every sign-in changes the cookie, so no clock
+    is needed to tell a new sign-in from an old one.
+    """
 
     request: AuthorizationRequest
-    since: Instant
+    before: bytes | None
 
 
 def needs_sign_in(asked: Asked, session: Session | None, *, now: Instant) -> bool:
@@ -27,8 +31,7 @@ def needs_sign_in(asked: Asked, session: Session | None, *, now: Instant) -> boo
     request = asked.request
     if session is None:
         return True
-    # `auth_time` has whole seconds, so it is compared with the second in which the work began.
-    fresh = session.auth_time >= int(asked.since)
+    fresh = session.cookie_hash != asked.before
     if request.prompt & {"login", "select_account"} and not fresh:
         return True
     if request.max_age is not None and now - session.auth_time > request.max_age and not fresh:

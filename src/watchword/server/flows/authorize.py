@@ -32,7 +32,7 @@ from watchword.server.domain.login import Asked
 from watchword.server.domain.session import Authentication
 from watchword.server.domain.time import Instant
 from watchword.server.flows import minting
-from watchword.server.flows.browser_session import SignedIn
+from watchword.server.flows.browser_session import SignedIn, hash_of
 from watchword.server.flows.client_authentication import must_be_ready
 from watchword.server.flows.parts import Parts
 from watchword.server.ports.sealing import CannotUnseal
@@ -87,8 +87,10 @@ class Refusal(Exception):
         self.error = error
 
 
-async def begin(parts: Parts, parameters: Parameters, *, now: Instant) -> Underway:
+async def begin(parts: Parts, parameters: Parameters, *, cookie: str | None, now: Instant) -> Underway:
     """Take up a request as it came to /authorize; a pushed one is fetched, and used up.
+
+    ``cookie`` is the session cookie that the browser holds, if any.
 
     Raises:
         NotToBeRedirected: an error page is all that may be shown.
@@ -97,7 +99,8 @@ async def begin(parts: Parts, parameters: Parameters, *, now: Instant) -> Underw
     pushed = [value for name, value in parameters if name == "request_uri"]
     if len(pushed) == 1 and pushed[0].startswith(pushed_request.PREFIX):
         parameters = await _take_pushed(parts, pushed[0], parameters, now=now)
-    return await _understood(parts, parameters, since=now, now=now)
+    before = hash_of(cookie) if cookie else None
+    return await _understood(parts, parameters, since=now, before=before, now=now)
 
 
 async def resume(parts: Parts, sealed: str, *, now: Instant) -> Underway:
@@ -110,10 +113,12 @@ async def resume(parts: Parts, sealed: str, *, now: Instant) -> Underway:
         plain = parts.sealer.unseal(base64url.decode(sealed), purpose=_PURPOSE)
     except (CannotUnseal, ValueError):
         raise NotToBeRedirected("bad_request", "the sign-in was not begun here") from None
-    since, parameters = json.loads(plain)
+    since, before, parameters = json.loads(plain)
     if not 0 <= now - since < _SEALED_SECONDS:
         raise NotToBeRedirected("expired", "the sign-in took too long")
-    return await _understood(parts, [(name, value) for name, value in parameters], since=since, now=now)
+    pairs = [(name, value) for name, value in parameters]
+    held = None if before is None else bytes.fromhex(before)
+    return await _understood(parts, pairs, since=since, before=held, now=now)
 
 
 async def proceed(
@@ -198,7 +203,9 @@ def _answer_of(
     return Answer(redirect_uri=redirect_uri, response_mode=mode, parameters={**parameters, **kept, "iss": parts.issuer})
 
 
-async def _understood(parts: Parts, parameters: Parameters, *, since: Instant, now: Instant) -> Underway:
+async def _understood(
+    parts: Parts, parameters: Parameters, *, since: Instant, before: bytes | None, now: Instant
+) -> Underway:
     ids = [value for name, value in parameters if name == "client_id"]
     client = await parts.directory.client(ids[0], now=now) if len(ids) == 1 and ids[0] else None
     hints = [value for name, value in parameters if name == "id_token_hint"]
@@ -212,9 +219,10 @@ async def _understood(parts: Parts, parameters: Parameters, *, since: Instant, n
     if client is None:
         raise AssertionError("understood without a client")
     must_be_ready(client, now=now)
-    plain = json.dumps([since, [list(pair) for pair in parameters]]).encode()
+    held = None if before is None else before.hex()
+    plain = json.dumps([since, held, [list(pair) for pair in parameters]]).encode()
     sealed = base64url.encode(parts.sealer.seal(plain, purpose=_PURPOSE))
-    return Underway(asked=Asked(request=request, since=since), client=client, sealed=sealed)
+    return Underway(asked=Asked(request=request, before=before), client=client, sealed=sealed)
 
 
 async def _take_pushed(parts: Parts, uri: str, parameters: Parameters, *, now: Instant) -> Parameters:

@@ -28,7 +28,7 @@ async def authorize(web: Web, request: Request) -> Response:
     pairs = await read_fields(request)
     browser = Browser(web, request)
     try:
-        underway = await flow.begin(web.parts, pairs, now=now)
+        underway = await flow.begin(web.parts, pairs, cookie=browser.session_cookie, now=now)
     except ToTheClient as refusal:
         answer = flow.told(web.parts, refusal)
         # RFC 9700 §4.11.2: a browser that nobody signed in with is not sent on by itself.
