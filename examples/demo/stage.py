@@ -27,17 +27,18 @@ class Stage:
     """Everything that runs; nothing of it is left when the block ends, however it ends.
 
     Attributes:
-        issuer, orders_url, inventory_url: where the programs answer.
+        issuer, orders_url, inventory_url, shop_url: where the programs answer.
     """
 
     def __init__(self, **environment: str) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="watchword-demo-"))
         self._running: dict[str, subprocess.Popen[bytes]] = {}
-        server, orders, inventory = _free_ports(3)
+        server, orders, inventory, shop = _free_ports(4)
         self._server_port = server
         self.issuer = f"http://127.0.0.1:{server}"
         self.orders_url = f"http://127.0.0.1:{orders}"
         self.inventory_url = f"http://127.0.0.1:{inventory}"
+        self.shop_url = f"http://127.0.0.1:{shop}"
         self._environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("WATCHWORD_")},
             "WATCHWORD_ISSUER": self.issuer,
@@ -103,6 +104,16 @@ class Stage:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+    def must_run(self) -> None:
+        """Return if everything that was started still runs.
+
+        Raises:
+            NotAsTold: a program has ended.
+        """
+        for name, process in self._running.items():
+            if process.poll() is not None:
+                raise NotAsTold(f"{name} goes on: {self.log(name)[-1500:]}")
 
     def log(self, name: str) -> str:
         """What a program has said so far."""

@@ -11,6 +11,8 @@ _SLUG = re.compile(r"[a-z][a-z0-9_]*\.[a-z][a-z0-9_]*\Z")
 _ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 # Text of the same form that names something else: messages of ASGI, files, columns, loggers.
 _OTHER_AREAS = {"http", "websocket", "watchword", "tokens", "users", "roles", "apis", "lock", "pysqlite3"}
+# Keys of the pages' texts, and the files that pages load.
+_OTHER_AREAS |= {"moment", "span", "icon", "pages"}
 _MIGRATIONS = SOURCE / "server" / "storage" / "migrations"
 
 
@@ -36,10 +38,16 @@ def beginnings_in_source() -> set[str]:
     found = set()
     for tree in trees(SOURCE):
         for node in ast.walk(tree):
-            value = node.value if isinstance(node, ast.keyword) and node.arg == "slug" else None
+            value = node.value if isinstance(node, ast.keyword) and node.arg == "slug" else _said(node)
             if isinstance(value, ast.JoinedStr) and isinstance(value.values[0], ast.Constant):
                 found.add(str(value.values[0].value))
     return found
+
+
+def _said(node: ast.AST) -> ast.expr | None:
+    """The slug of a call of the telemetry."""
+    is_told = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in ("tell", "warn")
+    return node.args[0] if is_told and isinstance(node, ast.Call) and node.args else None
 
 
 def documented(page: str) -> set[str]:

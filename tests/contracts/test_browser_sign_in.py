@@ -21,6 +21,7 @@ from tests.support.builders import (
 from tests.support.rfc import rfc
 
 from watchword.protocol.scope import Scope
+from watchword.server.domain.backchannel_logout import Listener
 from watchword.server.domain.lifetimes import DAY
 from watchword.server.ports.storage import Storage
 from watchword.server.ports.transaction import Writing
@@ -351,3 +352,45 @@ async def test_a_grant_that_is_ended_meanwhile_is_not_listed_as_living(nodes: No
 async def _inside(storage: Storage, act: Callable[[Writing], Awaitable[int]]) -> int:
     async with storage.write() as tx:
         return await act(tx)
+
+
+async def test_the_listening_clients_of_sessions_are_found_by_their_grants(storage: Storage) -> None:
+    user, other = a_user(), a_user()
+    wanted = {"desk": "https://desk.example/out", "shop": "https://shop.example/out"}
+    desk, shop = (a_client(client_id=name, backchannel_logout_uri=uri) for name, uri in wanted.items())
+    silent = a_client()
+    one, two = sorted((a_session(user, epoch=3), a_session(user, epoch=3)), key=lambda session: session.sid)
+    ended, older, theirs = a_session(user, epoch=3, ended_at=NOW), a_session(user, epoch=2), a_session(other, epoch=3)
+    grants = [
+        *(a_grant(one, client) for client in (shop, shop, desk, silent)),
+        a_grant(two, desk, ended_at=NOW - 5, ended_reason="revoked"),
+        a_grant(two, shop, absolute_end=NOW),
+        *(a_grant(session, shop) for session in (ended, older, theirs)),
+    ]
+    async with storage.write() as tx:
+        for known in (user, other):
+            await tx.add_user(known)
+        for client in (desk, shop, silent):
+            await tx.add_client(client)
+        for session in (one, two, ended, older, theirs):
+            await tx.add_session(session)
+        for grant in grants:
+            await tx.add_grant(grant)
+
+    def listening(client: str, sid: str | None) -> Listener:
+        return Listener(client_id=client, target=wanted[client], sub=user.sub, sid=sid)
+
+    async with storage.read() as reading:
+        in_one = [listening("desk", one.sid), listening("shop", one.sid)]
+        assert await reading.listeners_of_session(one.sid, now=NOW) == in_one
+        assert await reading.listeners_of_session(two.sid, now=NOW) == [listening("desk", two.sid)]
+        assert await reading.listeners_of_session(ended.sid, now=NOW) == [listening("shop", ended.sid)]
+        assert await reading.listeners_of_session("\0", now=NOW) == []
+        found = await reading.listeners_of_user(user.sub, epoch=3, now=NOW, limit=9)
+        assert found == [*in_one, listening("desk", two.sid)]
+        assert await reading.listeners_of_user(user.sub, epoch=3, now=NOW, limit=2) == in_one
+        assert await reading.listeners_of_user("\0", epoch=3, now=NOW, limit=2) == []
+        once = await reading.listening_clients_of_user(user.sub, epoch=3, now=NOW)
+        assert once == [listening("desk", None), listening("shop", None)]
+        assert await reading.listening_clients_of_user(user.sub, epoch=4, now=NOW) == []
+        assert await reading.listening_clients_of_user("\0", epoch=3, now=NOW) == []

@@ -22,6 +22,11 @@ REDIRECT_URI: Final = "https://spa.example/callback"
 PASSWORD: Final = "correct horse battery staple"
 CLIENT_SECRET: Final = "a-client-secret-of-the-tests-0123456789abcdef"
 START: Final = 1_800_000_000.0
+SHOP: Final = "https://shop.example/callback"
+SHOP_HOME: Final = "https://shop.example/goodbye"
+LOOPBACK: Final = "http://127.0.0.1:4100/callback"
+PRIVATE: Final = "org.example.app:/callback"
+HOSTILE: Final = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{ 7*7 }}"
 
 _SIGN_IN: Final[frozenset[GrantType]] = frozenset({"authorization_code", "refresh_token"})
 _ITSELF: Final[frozenset[GrantType]] = frozenset({"client_credentials"})
@@ -94,6 +99,20 @@ CLIENTS: Final = (
     public("both-apis", apis=(ORDERS, INVENTORY), scope=Scope(_SCOPE | {"inventory.read"})),
     public("no-refresh", grant_types=frozenset({"authorization_code"})),
     public("third-party", first_party=False),
+    # A third party with a secret, a page of its own, and an address where its users land after signing out.
+    confidential(
+        "shop",
+        grant_types=_SIGN_IN,
+        scope=_SCOPE,
+        redirect_uris=(SHOP, "https://shop.example/second?kept=1"),
+        post_logout_redirect_uris=(SHOP_HOME,),
+        name="The Shop",
+    ),
+    confidential("nonce-only", grant_types=_SIGN_IN, scope=_SCOPE, redirect_uris=(SHOP,), requires_pkce=False),
+    confidential("hostile", grant_types=_SIGN_IN, scope=_SCOPE, redirect_uris=(SHOP,), name=HOSTILE),
+    public("spa-third-party", first_party=False, redirect_uris=(REDIRECT_URI,)),
+    public("desktop", first_party=False, redirect_uris=(LOOPBACK, PRIVATE)),
+    public("off", redirect_uris=(REDIRECT_URI,), enabled=False),
     confidential("backend", grant_types=_SIGN_IN, scope=_SCOPE, first_party=True),
     confidential("machine", grant_types=_ITSELF, scope=Scope.parse("orders.read orders.write")),
     confidential("poster", auth_method="client_secret_post", grant_types=_ITSELF, scope=Scope.parse("orders.read")),

@@ -7,6 +7,7 @@ of them alike.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
@@ -39,6 +40,7 @@ from watchword.server.storage.opening import open_storage
 from watchword.server.web.context import Web
 from watchword.server.web.edge import Edge
 from watchword.server.web.network import Network
+from watchword.server.web.pages import Brand, Pages
 from watchword.server.web.routes import ROUTES
 
 ISSUER: Final = "http://localhost:8000"
@@ -176,7 +178,8 @@ class Door:
     async def _start_node(self) -> Node:
         plan, clock = self.plan, self.clock
         storage = TroubledStorage(await self._open_one(clock), self.trouble)
-        signer = LocalSigner(Sealing(SECRETS, SystemEntropy()))
+        sealing = Sealing(SECRETS, SystemEntropy())
+        signer = LocalSigner(sealing)
 
         async def reload() -> None:
             await key_ring.ensure(storage, signer, now=clock.now())
@@ -190,6 +193,7 @@ class Door:
             entropy=SystemEntropy(),
             passwords=self.passwords,
             signer=signer,
+            sealer=sealing,
             telemetry=self.telemetry,
             secrets=SECRETS,
             lifetimes=plan.lifetimes,
@@ -203,8 +207,15 @@ class Door:
         )
         prefix = urlsplit(plan.issuer).path
         own_origin = plan.issuer.removesuffix(prefix)
-        edge = Edge(Web(parts=parts, feed=feed, network=network), ROUTES, prefix=prefix, own_origin=own_origin)
+        web = Web(parts=parts, feed=feed, network=network, pages=_pages(prefix))
+        edge = Edge(web, ROUTES, prefix=prefix, own_origin=own_origin)
         return Node(parts=parts, edge=edge, feed=feed)
+
+
+@cache
+def _pages(prefix: str) -> Pages:
+    """The pages hold nothing that a restart could lose, and reading the templates takes a while."""
+    return Pages(Brand(), prefix=prefix)
 
 
 def opener_of(database: Database) -> OpenStorage:

@@ -11,6 +11,7 @@ from watchword.protocol.revocation_feed import Entry, first_link
 from watchword.protocol.scope import Scope
 from watchword.server.domain.api import Api, Catalog
 from watchword.server.domain.audit import AuditEvent, AuditRecord
+from watchword.server.domain.backchannel_logout import Listener
 from watchword.server.domain.client import Client
 from watchword.server.domain.consent import Consent
 from watchword.server.domain.delivery import Delivery
@@ -118,6 +119,28 @@ class MemoryReading:
     async def grant_by_gid(self, gid: str) -> tuple[Grant, Standing] | None:
         grant = next((grant for grant in self.tables.grants.values() if grant.gid == gid), None)
         return None if grant is None else (grant, self._standing(grant))
+
+    async def listeners_of_session(self, sid: str, *, now: Instant) -> list[Listener]:
+        return self._listeners([grant for grant in self.tables.grants.values() if grant.sid == sid], now)
+
+    async def listeners_of_user(self, sub: str, *, epoch: int, now: Instant, limit: int) -> list[Listener]:
+        sessions = self.tables.sessions.values()
+        living = {one.sid for one in sessions if (one.sub, one.epoch, one.ended_at) == (sub, epoch, None)}
+        return self._listeners([grant for grant in self.tables.grants.values() if grant.sid in living], now)[:limit]
+
+    async def listening_clients_of_user(self, sub: str, *, epoch: int, now: Instant) -> list[Listener]:
+        found = await self.listeners_of_user(sub, epoch=epoch, now=now, limit=len(self.tables.grants))
+        once = {one.client_id: replace(one, sid=None) for one in found}
+        return [one for _, one in sorted(once.items())]
+
+    def _listeners(self, grants: Sequence[Grant], now: Instant) -> list[Listener]:
+        found = set()
+        for grant in grants:
+            client = self.tables.clients.get(grant.client_id)
+            target = None if client is None else client.backchannel_logout_uri
+            if target is not None and grant.absolute_end > now:
+                found.add(Listener(client_id=grant.client_id, target=target, sub=grant.sub, sid=grant.sid))
+        return sorted(found, key=lambda one: (one.sid or "", one.client_id))
 
     async def code(self, code_hash: bytes) -> AuthorizationCode | None:
         return self.tables.codes.get(code_hash)

@@ -6,10 +6,13 @@ source.token()
 """
 
 from watchword.client.async_token_source import AsyncTokenSource
+from watchword.client.authorization import Begun, Transaction
 from watchword.client.errors import ClientError, Misconfigured, SignInAgain, TryLater
 from watchword.client.file_store import FileTokenStore
+from watchword.client.identity import Identity
 from watchword.client.keyring_store import KeyringTokenStore
 from watchword.client.messages import Answer, Request, Unreachable
+from watchword.client.session_store import FileSessionStore, MemorySessionStore, SessionStore
 from watchword.client.token_source import TokenSource
 from watchword.client.token_store import MemoryTokenStore, TokenStore
 from watchword.client.transport import AsyncHttpTransport, AsyncTransport, HttpTransport, Transport
@@ -19,16 +22,22 @@ __all__ = [
     "AsyncHttpTransport",
     "AsyncTokenSource",
     "AsyncTransport",
+    "Begun",
     "ClientError",
+    "FileSessionStore",
     "FileTokenStore",
     "HttpTransport",
+    "Identity",
     "KeyringTokenStore",
+    "MemorySessionStore",
     "MemoryTokenStore",
     "Misconfigured",
     "Request",
+    "SessionStore",
     "SignInAgain",
     "TokenSource",
     "TokenStore",
+    "Transaction",
     "Transport",
     "TryLater",
     "Unreachable",

@@ -119,9 +119,11 @@ def challenge_request(
     return _post(account, url, form)
 
 
-def code_request(account: Account, url: str, *, code: str, verifier: str) -> Request:
-    """Exchanges the authorization code."""
+def code_request(account: Account, url: str, *, code: str, verifier: str, redirect_uri: str | None = None) -> Request:
+    """Exchanges the authorization code; with the redirect URI where the code came by one."""
     form = [("grant_type", "authorization_code"), ("code", code), ("code_verifier", verifier)]
+    if redirect_uri is not None:
+        form.append(("redirect_uri", redirect_uri))
     return _post(account, url, form + _asked(account, ""))
 
 

@@ -90,7 +90,7 @@ def sign_in(ask: SignIn) -> Steps[Held]:
     yield Unlock()
     if before is not None and before.belongs_to(account) and before.refresh_token not in (None, held.refresh_token):
         with suppress(ClientError):  # best effort: it is dead, or ends by itself
-            yield from _revoke(account, metadata, before, attempts=1)
+            yield from hand_back(account, metadata, before, attempts=1)
     return held
 
 
@@ -109,7 +109,7 @@ def sign_out(account: Account, discovered: Discovered | None) -> Steps[None]:
     yield Save(None)
     yield Unlock()
     metadata = yield from discover(account, discovered)
-    yield from _revoke(account, metadata, held)
+    yield from hand_back(account, metadata, held)
 
 
 def _tokens(ask: SignIn, metadata: Metadata, challenge_endpoint: str) -> Steps[tuple[TokenResponse, float]]:
@@ -144,7 +144,12 @@ def _tokens(ask: SignIn, metadata: Metadata, challenge_endpoint: str) -> Steps[t
     raise TryLater("the issuer did not take its own code", reason="code_refused")
 
 
-def _revoke(account: Account, metadata: Metadata, held: Held, *, attempts: int = 3) -> Steps[None]:
+def hand_back(account: Account, metadata: Metadata, held: Held, *, attempts: int = 3) -> Steps[None]:
+    """End what is held at the issuer.
+
+    Raises:
+        TryLater, Misconfigured: the issuer could not be told, or did not take it.
+    """
     if metadata.revocation_endpoint is None:
         return
     if held.refresh_token is not None:

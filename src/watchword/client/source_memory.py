@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from watchword.client.account import Account
+from watchword.client.authorization import Wish
 from watchword.client.errors import Misconfigured, TryLater
 from watchword.client.refresh_steps import Ask, Failed, Outcome, Renewed, Trouble
 from watchword.client.sign_in_steps import SignIn
@@ -73,6 +74,42 @@ class SourceMemory:
         Raises:
             Misconfigured: a malformed scope or resource.
         """
+        asked, named = self._asked(scope, resources)
+        return SignIn(
+            account=self.account,
+            username=username,
+            password=password,
+            scope=asked,
+            resources=named,
+            discovered=self._discovered,
+        )
+
+    def wish(
+        self,
+        *,
+        scope: str | Iterable[str] | None,
+        resources: Iterable[str],
+        login_hint: str | None,
+        max_age: int | None,
+        acr_values: Iterable[str],
+    ) -> Wish:
+        """What a sign-in by browser asks for.
+
+        Raises:
+            Misconfigured: a malformed scope or resource, or a negative age.
+        """
+        if max_age is not None and max_age < 0:
+            raise Misconfigured("max_age is a number of seconds")
+        asked, named = self._asked(scope, resources)
+        return Wish(
+            scope=tuple(sorted(asked)),
+            resources=named,
+            login_hint=login_hint,
+            max_age=max_age,
+            acr_values=tuple(acr_values),
+        )
+
+    def _asked(self, scope: str | Iterable[str] | None, resources: Iterable[str]) -> tuple[Scope, tuple[str, ...]]:
         own = self.account
         named = [] if own.resource is None else [own.resource]
         try:
@@ -80,14 +117,7 @@ class SourceMemory:
             named += [parse_resource(text) for text in resources if text != own.resource]
         except ValueError as error:
             raise Misconfigured(str(error)) from None
-        return SignIn(
-            account=own,
-            username=username,
-            password=password,
-            scope=asked,
-            resources=tuple(named),
-            discovered=self._discovered,
-        )
+        return asked, tuple(named)
 
     @property
     def discovered(self) -> Discovered | None:

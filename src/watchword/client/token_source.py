@@ -8,13 +8,15 @@ from typing import Any, Self, TypeVar
 
 from watchword.client import token_state
 from watchword.client.account import Account, ActsFor
+from watchword.client.authorization import Begun, Transaction, farewell, parse_answer
 from watchword.client.errors import ClientError
 from watchword.client.fork_safety import begin_anew_after_fork
+from watchword.client.identity import Identity
 from watchword.client.messages import Unreachable
 from watchword.client.refresh_steps import renew
 from watchword.client.sign_in_steps import sign_in, sign_out
 from watchword.client.source_memory import SourceMemory, store_trouble, token_of
-from watchword.client.steps import Draw, Load, Look, Remember, Save, Send, Step, Steps, TryLock, Unlock, Wait
+from watchword.client.steps import Draw, Load, Look, Remember, Save, Send, Step, Steps, TryLock, Unlock, Wait, discover
 from watchword.client.token_store import MemoryTokenStore, TokenStore
 from watchword.client.transport import HttpTransport, Transport
 
@@ -111,6 +113,112 @@ class TokenSource:
         with self._turn:
             self._memory.hold(self._run(sign_in(ask)))
 
+    def begin_sign_in(
+        self,
+        redirect_uri: str,
+        *,
+        scope: str | Iterable[str] | None = None,
+        resources: Iterable[str] = (),
+        login_hint: str | None = None,
+        max_age: int | None = None,
+        acr_values: Iterable[str] = (),
+    ) -> Begun:
+        """Begin a sign-in by browser: where to send it, and what to keep until it comes back (RFC 6749 §4.1).
+
+        Args:
+            redirect_uri: where the browser comes back to; registered for the client.
+            scope: wider than the source's own, where other sources will share the sign-in.
+            resources: further APIs, likewise.
+            login_hint: the user name to fill in.
+            max_age: seconds that the user's sign-in may lie back; 0 for a fresh one.
+            acr_values: the strengths of sign-in that will do (RFC 9470).
+
+        Raises:
+            TryLater, Misconfigured: as ``token``.
+        """
+        from watchword.client.browser_steps import begin  # noqa: PLC0415 (brings cryptography along)
+
+        wish = self._memory.wish(
+            scope=scope, resources=resources, login_hint=login_hint, max_age=max_age, acr_values=acr_values
+        )
+        steps = begin(self._memory.account, wish, redirect_uri=redirect_uri, discovered=self._memory.discovered)
+        return self._run(steps)
+
+    def finish_sign_in(self, transaction: Transaction, answer: str) -> Identity | None:
+        """Take the browser's answer and keep the tokens. What was held before is handed back to the issuer.
+
+        Args:
+            transaction: of ``begin_sign_in``; it is bound to the very browser, and used once.
+            answer: the query with which the browser came back, or the form that it posted.
+
+        Returns:
+            Who signed in; None where ``openid`` was not asked for.
+
+        Raises:
+            SignInAgain: it is not the answer to this transaction, the user or the issuer said no, or the ID token is
+                wrong; ``reason`` says which.
+            TryLater, Misconfigured: as ``token``; who was signed in still is.
+        """
+        from watchword.client.browser_steps import Finish, finish  # noqa: PLC0415 (as above)
+
+        account, discovered = self._memory.account, self._memory.discovered
+        ask = Finish(account=account, transaction=transaction, answer=parse_answer(answer), discovered=discovered)
+        with self._turn:
+            held, identity = self._run(finish(ask))
+            self._memory.hold(held)
+        return identity
+
+    def sign_in_by_browser(
+        self,
+        *,
+        scope: str | Iterable[str] | None = None,
+        resources: Iterable[str] = (),
+        login_hint: str | None = None,
+        max_age: int | None = None,
+        acr_values: Iterable[str] = (),
+        path: str = "/callback",
+        open_browser: Callable[[str], object] | None = None,
+        seconds: float = 300.0,
+    ) -> Identity | None:
+        """Sign a user in by this machine's browser, which comes back to a port of loopback (RFC 8252 §7.3).
+
+        The client is registered with ``http://127.0.0.1/callback`` (or your ``path``), which allows every port.
+
+        Args:
+            scope: as for ``begin_sign_in``, and so are the next four.
+            resources: further APIs.
+            login_hint: the user name to fill in.
+            max_age: seconds that the user's sign-in may lie back.
+            acr_values: the strengths of sign-in that will do.
+            path: of the redirect URI.
+            open_browser: opens the address; False from it means that it could not. ``webbrowser.open`` if None.
+            seconds: how long the user may take.
+
+        Returns:
+            Who signed in; None where ``openid`` was not asked for.
+
+        Raises:
+            SignInAgain: nobody came back in time (``abandoned``), or as ``finish_sign_in``.
+            TryLater: as ``token``.
+            Misconfigured: as ``token``, or no browser can be opened here (``no_browser``).
+        """
+        from watchword.client.loopback import Loopback  # noqa: PLC0415 (most programs need no sockets of their own)
+
+        with Loopback(path) as loopback:
+            begun = self.begin_sign_in(
+                loopback.redirect_uri,
+                scope=scope,
+                resources=resources,
+                login_hint=login_hint,
+                max_age=max_age,
+                acr_values=acr_values,
+            )
+            loopback.send_browser(begun.url, open_browser)
+            answer = loopback.wait(seconds)
+            identity = self.finish_sign_in(begun.transaction, answer)
+            loopback.succeed()
+            return identity
+
     def sign_out(self) -> None:
         """Forget the tokens and end the grant at the issuer.
 
@@ -121,6 +229,21 @@ class TokenSource:
         with self._turn:
             self._memory.hold(None)
             self._run(sign_out(self._memory.account, self._memory.discovered))
+
+    def sign_out_url(self, id_token: str, *, return_to: str | None = None) -> str | None:
+        """Where to send the user's browser after ``sign_out``, to sign out at the issuer too; None if it has no place.
+
+        Args:
+            id_token: of the ``Identity`` that signed in.
+            return_to: where the browser goes afterwards; registered for the client.
+
+        Raises:
+            TryLater, Misconfigured: as ``token``.
+        """
+        account = self._memory.account
+        metadata = self._run(discover(account, self._memory.discovered))
+        endpoint = metadata.end_session_endpoint
+        return None if endpoint is None else farewell(account, endpoint, id_token=id_token, return_to=return_to)
 
     def close(self) -> None:
         """Wait for a refresh under way, and forget what is held in memory; the store keeps its own."""

@@ -21,6 +21,8 @@ class Metadata(msgspec.Struct, frozen=True):
     revocation_endpoint: str | None = None
     introspection_endpoint: str | None = None
     authorization_challenge_endpoint: str | None = None
+    authorization_endpoint: str | None = None
+    end_session_endpoint: str | None = None
     userinfo_endpoint: str | None = None
     revocation_feed_endpoint: str | None = None
 

@@ -22,6 +22,7 @@ import uvloop
 from watchword import __version__
 from watchword.protocol.metadata import is_loopback
 from watchword.protocol.redirect_uri import origin_of
+from watchword.server.adapters.httpx2_outgoing import Httpx2Outgoing
 from watchword.server.adapters.listening import CannotListen, listen
 from watchword.server.adapters.structured_log import StructuredLog, configure
 from watchword.server.adapters.worker_processes import supervise
@@ -125,7 +126,7 @@ async def _run(settings: Settings, sockets: list[socket]) -> None:
 
 
 async def _answer(settings: Settings, sockets: list[socket], parts: Parts) -> None:
-    async with maintained(parts):
+    async with maintained(parts, Httpx2Outgoing()):
         config = uvicorn.Config(
             edge_of(parts, settings),
             http="httptools",

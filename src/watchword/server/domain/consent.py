@@ -42,11 +42,12 @@ def is_needed(
         return False
     # RFC 8252 §8.6: an application on loopback or behind a private scheme cannot prove who it is, so a remembered
     # consent may have been given to another one.
-    if client.type == "public" and not _proves_itself(redirect_uri):
+    if client.type == "public" and not proves_itself(redirect_uri):
         return True
     return given is None or not scope <= given.scope or not set(audiences) <= set(given.audiences)
 
 
-def _proves_itself(redirect_uri: str) -> bool:
+def proves_itself(redirect_uri: str) -> bool:
+    """Whether only the application itself can get what is sent there."""
     parts = urlsplit(redirect_uri)
     return parts.scheme == "https" and parts.hostname not in LOOPBACK_HOSTS

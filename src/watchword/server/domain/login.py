@@ -3,8 +3,9 @@
 Implements: OpenID Connect Core 1.0 §3.1.2.3, §3.1.2.4, §3.1.2.6; RFC 9470 §5.
 """
 
+import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from watchword.protocol.errors import ConsentRequired, LoginRequired, OAuthError
 from watchword.server.domain.authorization_request import AuthorizationRequest
@@ -12,18 +13,26 @@ from watchword.server.domain.session import Session
 from watchword.server.domain.time import Instant
 
 Next = Literal["sign_in", "consent", "answer"]
+# A node whose clock is further off its database's is not ready, so two nodes are at most this far apart, in seconds.
+CLOCKS_APART: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """The request, and the browser's session when it came: what it demands anew must have happened since.
 
-    ``before`` is the hash of the session's cookie then, None without one. Every sign-in changes the cookie, so no clock
-    is needed to tell a new sign-in from an old one.
+    ``before`` is the hash of the session's cookie then, None without one. Every sign-in changes the cookie, which tells
+    a new sign-in from one of the same second. ``since`` is when the request came: a request that was begun where no
+    cookie was seen, and is gone on with where an old session lives, proves no new sign-in.
     """
 
     request: AuthorizationRequest
     before: bytes | None
+    since: Instant
+
+    def is_fresh(self, session: Session) -> bool:
+        """Whether the sign-in was made for this request."""
+        return session.cookie_hash != self.before and session.auth_time >= math.floor(self.since) - CLOCKS_APART
 
 
 def needs_sign_in(asked: Asked, session: Session | None, *, now: Instant) -> bool:
@@ -31,7 +40,7 @@ def needs_sign_in(asked: Asked, session: Session | None, *, now: Instant) -> boo
     request = asked.request
     if session is None:
         return True
-    fresh = session.cookie_hash != asked.before
+    fresh = asked.is_fresh(session)
     if request.prompt & {"login", "select_account"} and not fresh:
         return True
     if request.max_age is not None and now - session.auth_time > request.max_age and not fresh:
@@ -39,6 +48,12 @@ def needs_sign_in(asked: Asked, session: Session | None, *, now: Instant) -> boo
     if request.hinted_sub is not None and request.hinted_sub != session.sub:
         return True
     return bool(request.acr_values) and session.acr not in request.acr_values
+
+
+def is_somebody_else(asked: Asked, session: Session) -> bool:
+    """Whether the user who signed in for this request is not the one whom it means."""
+    hinted = asked.request.hinted_sub
+    return hinted is not None and hinted != session.sub and asked.is_fresh(session)
 
 
 def next_step(asked: Asked, session: Session | None, *, consent_needed: bool, now: Instant) -> Next:

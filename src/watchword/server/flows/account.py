@@ -68,10 +68,10 @@ async def change_password(parts: Parts, signed_in: SignedIn, asked: NewPassword,
         raise TemporarilyUnavailable(slug="account.busy", retry_after=2) from None
     async with parts.storage.write() as tx:
         locked = await _lock_user(tx, signed_in)
-        await tx.put_user(
-            replace(await end_everything(tx, locked, reason="password_changed", now=now), password_hash=hashed)
-        )
-        await _lift(tx, signed_in.session.sid, locked.epoch + 1)
+        sid = signed_in.session.sid
+        ended = await end_everything(tx, locked, reason="password_changed", now=now, besides=sid)
+        await tx.put_user(replace(ended, password_hash=hashed))
+        await _lift(tx, sid, ended.epoch)
         await tx.record(PasswordChanged(sub=user.sub), now=now)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from watchword.protocol import base64url, id_token, jws
-from watchword.protocol.errors import AccessDenied, InvalidRequestUri, InvalidScope, OAuthError
+from watchword.protocol.errors import AccessDenied, InvalidRequestUri, InvalidScope, LoginRequired, OAuthError
 from watchword.protocol.rejection import TokenRejected
 from watchword.protocol.scope import Scope
 from watchword.server.domain import consent, login, pushed_request
@@ -114,7 +114,8 @@ async def resume(parts: Parts, sealed: str, *, now: Instant) -> Underway:
     except (CannotUnseal, ValueError):
         raise NotToBeRedirected("bad_request", "the sign-in was not begun here") from None
     since, before, parameters = json.loads(plain)
-    if not 0 <= now - since < _SEALED_SECONDS:
+    # The node that began it may be ahead of this one.
+    if not -login.CLOCKS_APART <= now - since < _SEALED_SECONDS:
         raise NotToBeRedirected("expired", "the sign-in took too long")
     pairs = [(name, value) for name, value in parameters]
     held = None if before is None else bytes.fromhex(before)
@@ -147,6 +148,9 @@ async def proceed(
     if "none" in request.prompt and (refusal := login.silent_refusal(step)) is not None:
         return refused(parts, underway, refusal)
     if step == "sign_in" or signed_in is None:
+        if session is not None and login.is_somebody_else(underway.asked, session):
+            # Asking again would go in a circle.
+            return refused(parts, underway, LoginRequired("another user signed in", slug="authorize.other_user"))
         return SignInWanted()
     if step == "consent":
         return ConsentWanted(scope=scope, audiences=audiences)
@@ -222,7 +226,7 @@ async def _understood(
     held = None if before is None else before.hex()
     plain = json.dumps([since, held, [list(pair) for pair in parameters]]).encode()
     sealed = base64url.encode(parts.sealer.seal(plain, purpose=_PURPOSE))
-    return Underway(asked=Asked(request=request, before=before), client=client, sealed=sealed)
+    return Underway(asked=Asked(request=request, before=before, since=since), client=client, sealed=sealed)
 
 
 async def _take_pushed(parts: Parts, uri: str, parameters: Parameters, *, now: Instant) -> Parameters:

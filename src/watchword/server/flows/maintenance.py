@@ -1,4 +1,4 @@
-"""What a node does beside answering: follows the log, keeps the key ring, sweeps what has ended.
+"""What a node does beside answering: follows the log, keeps the key ring, brings messages, sweeps what has ended.
 
 Trouble with the database is waited out; any other trouble is told, and the task goes on.
 """
@@ -10,25 +10,30 @@ from typing import Final
 
 from watchword.server.domain.key_ring import KeyState
 from watchword.server.flows import key_ring
+from watchword.server.flows.backchannel_logout import Courier
 from watchword.server.flows.parts import Parts
+from watchword.server.ports.outgoing import Outgoing
 from watchword.server.ports.storage import StorageUnavailable
 
 # A rotation by command takes effect in all processes within this time.
 _RING_SECONDS: Final = 1.0
 _CALENDAR_SECONDS: Final = 60.0
 _SWEEP_SECONDS: Final = 60.0
+_COURIER_SECONDS: Final = 1.0
 _SWEEP_STEP: Final = 200
 
 
 @asynccontextmanager
-async def maintained(parts: Parts) -> AsyncIterator[None]:
-    """Run the tasks while the block runs."""
+async def maintained(parts: Parts, outgoing: Outgoing) -> AsyncIterator[None]:
+    """Run the tasks while the block runs. ``outgoing`` is the way to clients that hear of sign-outs."""
     ring = _Ring(parts)
+    courier = Courier(parts, outgoing)
     tasks = [
         asyncio.create_task(parts.log_tail.follow(), name="follow the log"),
         asyncio.create_task(_every(parts, _RING_SECONDS, ring.look), name="look at the ring"),
         asyncio.create_task(_every(parts, _CALENDAR_SECONDS, ring.advance), name="advance the ring"),
         asyncio.create_task(_every(parts, _SWEEP_SECONDS, lambda: sweep(parts)), name="sweep"),
+        asyncio.create_task(_every(parts, _COURIER_SECONDS, courier.bring), name="bring messages"),
     ]
     try:
         yield

@@ -13,6 +13,7 @@ from typing import Protocol
 from watchword.protocol.revocation_feed import Entry
 from watchword.server.domain.api import Api, Catalog
 from watchword.server.domain.audit import AuditEvent, AuditRecord
+from watchword.server.domain.backchannel_logout import Listener
 from watchword.server.domain.client import Client
 from watchword.server.domain.consent import Consent
 from watchword.server.domain.delivery import Delivery
@@ -104,6 +105,21 @@ class Reading(Protocol):
 
     async def grant_by_gid(self, gid: str) -> tuple[Grant, Standing] | None:
         """The grant with that public name, and what it stands on."""
+        ...
+
+    async def listeners_of_session(self, sid: str, *, now: Instant) -> list[Listener]:
+        """The clients with a back-channel logout URI that hold a grant in a session, by id.
+
+        An ended grant counts, as the client may have a session of its own; one past its absolute end does not.
+        """
+        ...
+
+    async def listeners_of_user(self, sub: str, *, epoch: int, now: Instant, limit: int) -> list[Listener]:
+        """As ``listeners_of_session``, for the user's sessions of that epoch that were not ended; at most ``limit``."""
+        ...
+
+    async def listening_clients_of_user(self, sub: str, *, epoch: int, now: Instant) -> list[Listener]:
+        """As ``listeners_of_user``, but each client once, without a session."""
         ...
 
     async def code(self, code_hash: bytes) -> AuthorizationCode | None:

@@ -10,6 +10,7 @@ from typing import Protocol, TypeVar
 from watchword.protocol.revocation_feed import Entry
 from watchword.server.domain.api import Api, Catalog
 from watchword.server.domain.audit import AuditEvent, AuditRecord
+from watchword.server.domain.backchannel_logout import Listener
 from watchword.server.domain.client import Client
 from watchword.server.domain.consent import Consent
 from watchword.server.domain.delivery import Delivery
@@ -21,7 +22,7 @@ from watchword.server.domain.session import Session
 from watchword.server.domain.throttle import Bucket
 from watchword.server.domain.time import Instant, Seconds
 from watchword.server.domain.user import User
-from watchword.server.storage import consents, deliveries, pushed_requests, reads, revocation_log, writes
+from watchword.server.storage import consents, deliveries, listeners, pushed_requests, reads, revocation_log, writes
 from watchword.server.storage.statement import Steps
 
 T = TypeVar("T")
@@ -95,6 +96,15 @@ class StepsReading:
 
     async def grant_by_gid(self, gid: str) -> tuple[Grant, Standing] | None:
         return await self._run(reads.grant_by_gid(gid))
+
+    async def listeners_of_session(self, sid: str, *, now: Instant) -> list[Listener]:
+        return await self._run(listeners.of_session(sid, now))
+
+    async def listeners_of_user(self, sub: str, *, epoch: int, now: Instant, limit: int) -> list[Listener]:
+        return await self._run(listeners.of_user(sub, epoch, now, limit))
+
+    async def listening_clients_of_user(self, sub: str, *, epoch: int, now: Instant) -> list[Listener]:
+        return await self._run(listeners.clients_of_user(sub, epoch, now))
 
     async def code(self, code_hash: bytes) -> AuthorizationCode | None:
         return await self._run(reads.code(code_hash))

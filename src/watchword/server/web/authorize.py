@@ -9,8 +9,9 @@ from urllib.parse import urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from watchword.protocol.redirect_uri import LOOPBACK_HOSTS, origin_of
+from watchword.protocol.redirect_uri import origin_of
 from watchword.protocol.scope import OPENID_SCOPES
+from watchword.server.domain import consent as consent_rule
 from watchword.server.domain import permission
 from watchword.server.domain.authorization_steps import ToTheClient
 from watchword.server.flows import authorize as flow
@@ -35,6 +36,9 @@ async def authorize(web: Web, request: Request) -> Response:
         if refusal.silent or await browser.signed_in(now=now) is not None:
             return browser.dress(sent_back(web, request, answer))
         return browser.dress(_held_back(web, request, answer))
+    if request.method == "POST" and browser.session_cookie is None:
+        # A form from the application's site comes without the cookie (SameSite); the redirect brings it along.
+        return browser.dress(see_other(resume_url(web, underway.sealed)))
     return await go_on(web, request, browser, underway, now=now)
 
 
@@ -121,7 +125,7 @@ async def _ask_consent(
     return web.pages.page(
         "consent",
         locales=locales_of(request, underway.request.ui_locales),
-        form_targets=[target_of(underway)],
+        form_targets=targets_of(underway),
         action=f"{web.parts.issuer}/consent",
         csrf=browser.form_token(),
         request=underway.sealed,
@@ -138,8 +142,9 @@ async def _ask_consent(
         ],
         openid_scopes=sorted(wanted.scope & OPENID_SCOPES),
         lifetime_days=round(web.parts.lifetimes.refresh_of(client.lifetime).absolute / 86400),
-        is_loopback=urlsplit(redirect).hostname in LOOPBACK_HOSTS,
+        is_loopback=not consent_rule.proves_itself(redirect),
         username=signed_in.user.username,
+        other_user_url=_sign_in_url(web, underway),
     )
 
 
@@ -158,6 +163,9 @@ def resume_url(web: Web, sealed: str) -> str:
     return f"{web.parts.issuer}/authorize/resume?{urlencode({'request': sealed})}"
 
 
-def target_of(underway: Underway) -> str:
-    """What the policy of a page within the request must let its form reach in the end."""
-    return _target(underway.request.redirect_uri)
+def targets_of(underway: Underway) -> list[str]:
+    """What the policy of a page within the request must let its form reach in the end.
+
+    Browsers hold the application's own next redirect to it as well, which may lead anywhere on the secure web.
+    """
+    return [_target(underway.request.redirect_uri), "https:"]

@@ -1,6 +1,6 @@
 """Discovery: what this issuer offers. Only what works is listed.
 
-Implements: RFC 8414 §2, §3; OpenID Connect Discovery 1.0 §3, §4.
+Implements: RFC 8414 §2, §3; OpenID Connect Discovery 1.0 §3, §4; OpenID Connect Back-Channel Logout 1.0 §2.1.
 """
 
 from typing import Any
@@ -44,6 +44,8 @@ def metadata(issuer: str) -> dict[str, Any]:
         "authorization_response_iss_parameter_supported": True,
         "pushed_authorization_request_endpoint": f"{issuer}/par",
         "end_session_endpoint": f"{issuer}/end_session",
+        "backchannel_logout_supported": True,
+        "backchannel_logout_session_supported": True,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
         "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],

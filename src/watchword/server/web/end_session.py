@@ -3,6 +3,8 @@
 Implements: OpenID Connect RP-Initiated Logout 1.0 §2, §3.
 """
 
+from urllib.parse import urlencode
+
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -22,6 +24,10 @@ async def end_session(web: Web, request: Request) -> Response:
     now = web.parts.clock.now()
     browser = Browser(web, request)
     fields = single(await read_fields(request))
+    if request.method == "POST" and browser.session_cookie is None and "csrf" not in fields:
+        # A form from another site comes without the cookie (SameSite), so nobody's session would end, and the answer
+        # would take the cookie away unasked. The redirect brings it along.
+        return see_other(f"{web.parts.issuer}/end_session?{urlencode(fields)}")
     signed_in = await browser.signed_in(now=now)
     asked = [(name, value) for name, value in fields.items() if name in _KEPT]
     try:
@@ -34,7 +40,8 @@ async def end_session(web: Web, request: Request) -> Response:
         browser.must_be_own_form(fields, web.parts.secrets)
     if signed_in is not None:
         await sign_out_browser(web.parts, signed_in, now=now)
-    browser.forget()
+    if browser.session_cookie is not None:
+        browser.forget()
     if logout.continue_url is not None:
         return browser.dress(see_other(logout.continue_url))
     return browser.dress(

@@ -25,7 +25,7 @@ from watchword.server.flows.authorize import Underway
 from watchword.server.flows.sign_in import PasswordSignIn, sign_in
 from watchword.server.flows.sign_up import SignUp
 from watchword.server.flows.sign_up import sign_up as sign_up_flow
-from watchword.server.web.authorize import resume_url, target_of
+from watchword.server.web.authorize import resume_url, targets_of
 from watchword.server.web.browser import Browser, read_fields, single
 from watchword.server.web.context import Web
 from watchword.server.web.page_answers import locales_of, page_edge, see_other
@@ -154,6 +154,7 @@ def _show_sign_up(
         email=fields.get("email", ""),
         problem=_problem(refusal),
         explanation="" if refusal is None else refusal.description,
+        retry_after=None if refusal is None else refusal.retry_after,
         sign_in_url=_url(web, "login", underway),
     )
     return browser.dress(_paced(response, refusal))
@@ -179,7 +180,7 @@ def _client_name(underway: Underway | None) -> str | None:
 
 
 def _targets(underway: Underway | None) -> list[str]:
-    return [] if underway is None else [target_of(underway)]
+    return [] if underway is None else targets_of(underway)
 
 
 def _locales(request: Request, underway: Underway | None) -> tuple[str, ...]:

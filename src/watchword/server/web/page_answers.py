@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from structlog.contextvars import get_contextvars
 
-from watchword.protocol.errors import OAuthError
+from watchword.protocol.errors import InvalidRequest, OAuthError, RequestTooLarge
 from watchword.server.domain.authorization_steps import NotToBeRedirected
 from watchword.server.ports.storage import StorageUnavailable
 from watchword.server.web.context import Endpoint, Web
@@ -50,6 +50,11 @@ def page_edge(endpoint: Endpoint) -> Endpoint:
         except NotToBeRedirected as refusal:
             web.parts.telemetry.tell(f"page.{refusal.problem}", path=request.url.path, detail=str(refusal))
             return error_page(web, request, refusal.problem, detail=str(refusal))
+        except (RequestTooLarge, InvalidRequest) as refusal:
+            web.parts.telemetry.tell(refusal.slug, path=request.url.path, detail=refusal.detail)
+            response = error_page(web, request, "bad_request", detail=refusal.description)
+            response.status_code = refusal.status
+            return response
         except (StorageUnavailable, OAuthError) as trouble:
             wait = trouble.retry_after if isinstance(trouble, OAuthError) else None
             web.parts.telemetry.warn("page.unavailable", path=request.url.path, detail=str(trouble))

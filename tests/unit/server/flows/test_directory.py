@@ -75,7 +75,8 @@ async def test_the_offer_holds_apis_roles_and_the_longest_lifetime(door: Door) -
 
 
 async def test_origins_are_those_registered_and_those_of_redirect_uris(door: Door) -> None:
-    assert await door.parts.directory.origins(now=door.clock.now()) == {APP_ORIGIN, "https://spa.example"}
+    found = await door.parts.directory.origins(now=door.clock.now())
+    assert found == {APP_ORIGIN, "https://spa.example", "https://shop.example", "http://127.0.0.1:4100"}
 
 
 def test_a_redirect_uri_of_a_private_scheme_has_no_origin() -> None:

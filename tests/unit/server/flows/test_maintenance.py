@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.support.builders import a_code, a_session
 from tests.support.door import Door
+from tests.support.fake_outgoing import FakeOutgoing
 
 from watchword.server.domain.lifetimes import DAY
 from watchword.server.flows import key_ring, maintenance
@@ -41,7 +42,7 @@ async def test_a_sweep_takes_all_that_has_ended_in_small_steps(door: Door) -> No
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tasks come round at once."""
-    for name in ("_RING_SECONDS", "_CALENDAR_SECONDS", "_SWEEP_SECONDS"):
+    for name in ("_RING_SECONDS", "_CALENDAR_SECONDS", "_SWEEP_SECONDS", "_COURIER_SECONDS"):
         monkeypatch.setattr(maintenance, name, 0)
 
 
@@ -51,14 +52,14 @@ async def test_a_rotation_by_another_process_is_seen(two_nodes: Door) -> None:
     await key_ring.rotate(there.parts.storage, there.parts.signer, now=two_nodes.clock.now())
     wanted = {key.kid for key in there.parts.signer.published()}
     assert {key.kid for key in here.parts.signer.published()} != wanted
-    async with maintained(here.parts):
+    async with maintained(here.parts, FakeOutgoing()):
         await until(lambda: {key.kid for key in here.parts.signer.published()} == wanted)
 
 
 @pytest.mark.usefixtures("quick")
 async def test_the_calendar_moves_the_ring_on(door: Door) -> None:
     before = {key.kid for key in door.parts.signer.published()}
-    async with maintained(door.parts):
+    async with maintained(door.parts, FakeOutgoing()):
         door.clock.advance(31 * DAY)
         await until(lambda: len({key.kid for key in door.parts.signer.published()} - before) == 2)
 
@@ -73,7 +74,7 @@ async def test_no_trouble_ends_a_task(door: Door, monkeypatch: pytest.MonkeyPatc
         raise ValueError("a mistake in the program")
 
     monkeypatch.setattr(maintenance, "sweep", broken)
-    async with maintained(door.parts):
+    async with maintained(door.parts, FakeOutgoing()):
         door.trouble.listen()
         door.trouble.down = True
         await until(lambda: door.trouble.operations.count("read") > 3)
@@ -90,6 +91,6 @@ async def test_no_trouble_ends_a_task(door: Door, monkeypatch: pytest.MonkeyPatc
 
 async def test_at_the_end_no_task_is_left(door: Door) -> None:
     before = asyncio.all_tasks()
-    async with maintained(door.parts):
-        assert len(asyncio.all_tasks() - before) >= 4
+    async with maintained(door.parts, FakeOutgoing()):
+        assert len(asyncio.all_tasks() - before) >= 5
     await until(lambda: not (asyncio.all_tasks() - before))

@@ -57,7 +57,7 @@ class Seen(HTMLParser):
         return found
 
 
-def seen(pages: Pages, page: PageName, lang: str = "en", **context: object) -> Seen:
+def seen(pages: Pages, page: PageName, lang: str = "en", **context: Any) -> Seen:
     return Seen(bytes(pages.page(page, locales=(lang,), **context).body).decode())
 
 
@@ -191,6 +191,12 @@ def test_consent_names_client_scopes_audience_and_lifetime(pages: Pages) -> None
         assert named in text
     assert "90 days" in text
     assert "1 day at" in seen(pages, "consent", **COMPLETE["consent"] | {"lifetime_days": 1}).text
+
+
+def test_an_explanation_is_shown_where_it_adds_something(pages: Pages) -> None:
+    for problem, shown in (("password", True), ("malformed", True), ("taken", False), ("busy", False)):
+        page = seen(pages, "sign_up", **COMPLETE["sign_up"] | {"problem": problem, "explanation": "say more"})
+        assert ("Say more." in page.text) is shown
 
 
 def test_a_problem_is_announced_and_its_field_says_so(pages: Pages) -> None:

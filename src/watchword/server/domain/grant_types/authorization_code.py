@@ -80,7 +80,9 @@ def judge(code: AuthorizationCode, presented: Presentation, *, now: Instant, ove
     if not _verifier_fits(code.code_challenge, presented.code_verifier):
         return Refuse("code.wrong_verifier")
     # OAuth 2.1 drops the check of redirect_uri at the token endpoint; where one is sent, it must be the one.
-    if presented.redirect_uri is not None and presented.redirect_uri != code.redirect_uri:
+    # Without a challenge the old rule stands (RFC 6749 §4.1.3): it is "REQUIRED" if it was sent before.
+    wanted = code.code_challenge is None and code.redirect_uri is not None
+    if (wanted or presented.redirect_uri is not None) and presented.redirect_uri != code.redirect_uri:
         return Refuse("code.other_redirect_uri")
     if code.redeemed_at is not None:
         same = presented.caller is not None and presented.caller.is_(code.redeemed_by)

@@ -80,8 +80,10 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
             "retry_after": None,
             "client_name": None,
             "sign_up_url": None,
+            "flash": None,
         },
         problems=("credentials", "throttled", "busy", "stale"),
+        flashes=("signed_out", "everywhere"),
         posts_to_us=True,
         urls=("action", "sign_up_url"),
     ),
@@ -104,7 +106,8 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
     ),
     # ``apis``: pairs of an audience and its scopes. ``redirect_host``: where the browser goes afterwards.
     # ``is_loopback``: the application is a program on this machine (or behind a scheme of its own), and cannot prove
-    # who it is. ``other_user_url``: to sign in as somebody else.
+    # who it is; the user is warned then, and ``redirect_host`` is not shown. ``other_user_url``: to sign in as
+    # somebody else.
     "consent": Context(
         needs=frozenset(
             {
@@ -133,7 +136,7 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
         urls=("action", "stay_url"),
     ),
     "signed_out": Context(needs=frozenset(), takes={"continue_url": None, "client_name": None}, urls=("continue_url",)),
-    # ``detail``: safe to show; ``reference``: the request's id, by which the operator finds the log line.
+    # ``detail``: safe to show; ``reference``: the request's id, by which the operator finds the log line, or None.
     "error": Context(
         needs=frozenset({"problem", "reference"}),
         takes={"detail": None, "continue_url": None, "retry_after": None},

@@ -1,0 +1,147 @@
+"""Pages at work: forms without scripts, the keyboard, what a policy stops, and what it must let through."""
+
+from urllib.parse import quote
+
+import pytest
+from playwright.async_api import Browser, Page, expect
+from tests.browser.conftest import Opened, Site
+from tests.support.rfc import rfc, standard
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+
+async def focused(page: Page) -> str:
+    return str(await page.evaluate("document.activeElement.id || document.activeElement.tagName"))
+
+
+async def test_sign_in_works_by_keyboard_alone_and_without_scripts(opened: Opened, site: Site) -> None:
+    page = await opened(f"{site.origin}/pages/sign_in", scripts=False)
+    await expect(page.locator("#username")).to_be_focused()
+    await page.keyboard.type("mira")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("four plain words here")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/login")
+    assert site.posted == [
+        (
+            "/login",
+            {
+                "csrf": "csrf-value",
+                "request": "request-value",
+                "username": "mira",
+                "password": "four plain words here",
+            },
+        )
+    ]
+
+
+async def test_the_keyboard_goes_through_sign_in_in_reading_order(opened: Opened, site: Site) -> None:
+    page = await opened(f"{site.origin}/pages/sign_in")
+    order = [await focused(page)]
+    for _ in range(3):
+        await page.keyboard.press("Tab")
+        order.append(await focused(page))
+    assert order == ["username", "password", "sign-in", "sign-up-link"]
+
+
+async def test_what_has_the_focus_is_seen_to_have_it(opened: Opened, site: Site) -> None:
+    page = await opened(f"{site.origin}/pages/consent")
+    for _ in range(2):
+        await page.keyboard.press("Tab")
+        style = await page.evaluate("(({outlineStyle, outlineWidth}) => [outlineStyle, outlineWidth])"
+                                    "(getComputedStyle(document.activeElement))")  # fmt: skip
+        assert style == ["solid", "3px"]
+
+
+async def test_a_refused_sign_in_comes_back_with_the_name_and_the_focus_on_the_password(
+    opened: Opened, site: Site
+) -> None:
+    page = await opened(f"{site.origin}/pages/sign_in-credentials?username=mira", scripts=False)
+    await expect(page.locator("#username")).to_have_value("mira")
+    await expect(page.locator("#password")).to_be_focused()
+    await expect(page.get_by_role("alert")).to_contain_text("not right")
+    await expect(page.locator("#password")).to_have_accessible_description(
+        "Problem: The user name or the password is not right."
+    )
+
+
+@pytest.mark.parametrize("decision", ["allow", "deny"])
+async def test_consent_works_without_scripts(opened: Opened, site: Site, decision: str) -> None:
+    page = await opened(f"{site.origin}/pages/consent", scripts=False)
+    await page.click(f"#{decision}")
+    await page.wait_for_url("**/consent")
+    assert site.posted == [("/consent", {"csrf": "csrf-value", "request": "request-value", "decision": decision})]
+
+
+async def test_signing_out_everywhere_takes_two_steps_and_no_script(opened: Opened, site: Site) -> None:
+    page = await opened(f"{site.origin}/pages/account", scripts=False)
+    await expect(page.locator("#sign-out-everywhere")).to_be_hidden()
+    await page.click("#everywhere > summary")
+    await page.click("#sign-out-everywhere")
+    await page.wait_for_url("**/account/everywhere")
+    assert site.posted == [("/account/everywhere", {"csrf": "csrf-value"})]
+
+
+async def test_each_session_is_ended_by_a_button_that_names_it(opened: Opened, site: Site) -> None:
+    page = await opened(f"{site.origin}/pages/account", scripts=False)
+    await page.get_by_role("button", name="End the session Safari on iPhone").click()
+    await page.wait_for_url("**/account/end-session")
+    assert site.posted == [("/account/end-session", {"csrf": "csrf-value", "sid": "sid-2"})]
+
+
+@standard("OAuth 2.0 Form Post Response Mode 1.0", "2")
+@pytest.mark.parametrize("scripts", [True, False])
+async def test_an_answer_by_form_post_arrives_with_and_without_scripts(
+    opened: Opened, site: Site, application: Site, scripts: bool
+) -> None:
+    page = await opened(f"{site.origin}/pages/form_post?action={application.origin}/cb", scripts=scripts)
+    if not scripts:
+        await page.click("#continue")
+    await page.wait_for_url(f"{application.origin}/cb")
+    answer = {"code": "code-value", "state": "state-value", "iss": "https://id.example", "submit": "shadow"}
+    assert application.posted == [("/cb", answer)]
+
+
+async def test_coming_back_to_a_form_post_sends_nothing_again(opened: Opened, site: Site, application: Site) -> None:
+    page = await opened(f"{site.origin}/x")
+    # Reached by a click, as in life, so that it stays in the browser's history.
+    await page.evaluate(f"location.assign('/pages/form_post?action={application.origin}/cb')")
+    await page.wait_for_url(f"{application.origin}/cb")
+    await page.go_back()
+    await page.wait_for_load_state()
+    assert len(application.posted) == 1
+
+
+@rfc("9700", "4.12")
+async def test_a_form_may_lead_on_to_the_application_that_is_named(
+    opened: Opened, site: Site, application: Site
+) -> None:
+    there = f"{application.origin}/cb"
+    page = await opened(
+        f"{site.origin}/pages/consent?action={quote(f'/go?to={there}')}&target={quote(there)}", scripts=False
+    )
+    await page.click("#allow")
+    await page.wait_for_url(there)
+    assert application.posted == []
+
+
+async def test_a_form_leads_nowhere_else(chromium: Browser, site: Site, application: Site) -> None:
+    async with await chromium.new_context(java_script_enabled=False) as context:
+        page = await context.new_page()
+        await page.goto(f"{site.origin}/pages/consent?action={quote(f'/go?to={application.origin}/cb')}")
+        async with page.expect_event("console", lambda message: "form-action" in message.text, timeout=5000):
+            await page.click("#allow", no_wait_after=True)
+        assert page.url.startswith(f"{site.origin}/pages/consent")
+
+
+async def test_a_form_of_ours_names_its_origin_and_a_link_away_says_nothing(opened: Opened, site: Site) -> None:
+    page = await opened(f"{site.origin}/pages/sign_in", scripts=False)
+    await page.fill("#username", "mira")
+    await page.fill("#password", "words")
+    async with page.expect_request("**/login") as sent:
+        await page.click("#sign-in")
+    assert (await (await sent.value).all_headers())["origin"] == site.origin
+    page = await opened(f"{site.origin}/pages/signed_out?continue_url={site.origin}/bye", scripts=False)
+    async with page.expect_request("**/bye") as left:
+        await page.click("#continue")
+    assert "referer" not in await (await left.value).all_headers()
