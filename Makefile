@@ -53,7 +53,6 @@ lock: ## compile the locked requirements anew (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --extra server --extra postgres --extra fastapi --extra starlette --group build \
 	  -c requirements/dev.txt pyproject.toml -o requirements/serve.txt
-
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate \
 	  --group interop -c requirements/dev.txt -o requirements/interop.txt
 	cd tests/interop && npm install --package-lock-only

@@ -23,8 +23,10 @@ from watchword.client.integrations.web_login import WebLogin
 
 ORDERS_URL, SHOP_URL = os.environ["ORDERS_URL"], os.environ["SHOP_URL"]
 
+ISSUER = os.environ["ISSUER"]
+
 login = WebLogin(
-    issuer=os.environ["ISSUER"],
+    issuer=ISSUER,
     client_id="shop",
     client_secret=os.environ["CLIENT_SECRET"],
     redirect_uri=f"{SHOP_URL}/callback",
@@ -43,15 +45,17 @@ async def front(request: Request) -> Response:
 
 async def my_orders(request: Request) -> Response:
     """What the user has ordered, and what could be ordered."""
-    user = await login.required(request)
+    await login.required(request)
     answer = await orders.get("/orders", auth=_tokens(request))
     if answer.status_code != 200:
         return _page(pages.trouble(), status=503)
     found: dict[str, Any] = answer.json()
-    name = str(user.claims.get("preferred_username", "friend"))
     return _page(
         pages.orders(
-            user=name, orders=found["orders"], in_stock=found["in_stock"], form_token=login.form_token(request)
+            user=await _name(request),
+            orders=found["orders"],
+            in_stock=found["in_stock"],
+            form_token=login.form_token(request),
         )
     )
 
@@ -97,6 +101,14 @@ app = Starlette(
     exception_handlers={SignInAgain: login.sign_in_again, TryLater: away, httpx2.TransportError: away},
     lifespan=lifespan,
 )
+
+
+async def _name(request: Request) -> str:
+    """What the issuer calls the user; a token for the issuer itself says who is asking."""
+    about = (await orders.get(f"{ISSUER}/.well-known/openid-configuration")).json()
+    tokens = TokenAuth(login.token_source(request, resource=ISSUER), origins=[ISSUER])
+    answer = await orders.get(about["userinfo_endpoint"], auth=tokens)
+    return str(answer.json().get("preferred_username", "friend")) if answer.status_code == 200 else "friend"
 
 
 def _tokens(request: Request) -> TokenAuth:

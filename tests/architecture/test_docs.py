@@ -10,7 +10,7 @@ from watchword.server.settings.written import PREFIX, Written
 from watchword.server.web.routes import ROUTES
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = [*sorted(DOCS.glob("*.md")), DOCS.parent / "README.md"]
+PAGES = [*sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("guides/*.md")), DOCS.parent / "README.md"]
 
 
 def page(name: str) -> str:

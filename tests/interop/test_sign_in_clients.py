@@ -53,11 +53,11 @@ async def visit(page: Page, address: str, path: str, *, until: str | None = None
 def renew(server: RunningServer, who: Registration, token: str, *, options: tuple[str, ...]) -> httpx2.Response:
     """Use a refresh token past the library, as somebody would who kept it."""
     form = {"grant_type": "refresh_token", "refresh_token": token}
-    by_header = options == BASIC and who.secret is not None
-    form |= {} if by_header else {"client_id": who.client_id}
-    form |= {"client_secret": who.secret} if options == POST and who.secret else {}
     with server.http() as http:
-        return http.post("/token", data=form, auth=(who.client_id, who.secret or "") if by_header else None)
+        if options == BASIC:
+            return http.post("/token", data=form, auth=(who.client_id, who.secret or ""))
+        named = {"client_id": who.client_id, **({"client_secret": who.secret} if who.secret else {})}
+        return http.post("/token", data=form | named)
 
 
 @standard("OpenID Connect Core 1.0", "3.1")
@@ -104,7 +104,9 @@ async def test_an_unmodified_client_signs_in_renews_and_signs_out(
 async def test_mozilla_django_oidc_signs_in_renews_silently_and_signs_out(
     server: RunningServer, page: Page, tmp_path: Path
 ) -> None:
-    server.command("users", "create", "grace", "--email", "grace@example.org", "--password-stdin", stdin="seven lamps in the hall")
+    server.command(
+        "users", "create", "grace", "--email", "grace@example.org", "--password-stdin", stdin="seven lamps in the hall"
+    )
     who = register(server, "mozilla-django-oidc", *BASIC)
     with relying_party("mozilla_django.py", who, server, tmp_path) as address:
         await page.goto(f"{address}/sign-in")

@@ -26,7 +26,7 @@ from watchword.server.flows.admin import sessions, users
 from watchword.server.flows.backchannel_logout import AT_ONCE, LEASE, Courier
 from watchword.server.flows.browser_session import SignedIn
 
-LOGOUT: Final = "OpenID Connect Back-Channel Logout 1.0"
+LOGOUT = "OpenID Connect Back-Channel Logout 1.0"
 EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 URIS: Final = {"store": "https://store.example/out", "desk": "https://desk.example/out?of=us"}
 

@@ -4,6 +4,7 @@ R001-R003; faults of the table of peers that let a redirect URI through which on
 """
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -198,7 +199,7 @@ async def test_anything_else_of_a_native_application_is_refused(door: Door, uri:
     ids=str,
 )
 async def test_whatever_else_is_wrong_an_unknown_client_or_address_comes_first(
-    door: Door, client: dict[str, str | None], problem: str, beside: dict[str, str | None]
+    door: Door, client: dict[str, Any], problem: str, beside: dict[str, Any]
 ) -> None:
     # R002
     visitor = Visitor(door)

@@ -3,21 +3,18 @@
 R022, R024.
 """
 
+import hashlib
 from typing import Any
 
 import httpx2
 import pytest
-from tests.support.cast import CLIENT_SECRET, REDIRECT_URI, SHOP, basic
+from tests.support.cast import CLIENT_SECRET, REDIRECT_URI, SHOP, basic, confidential
 from tests.support.codes import VERIFIER
 from tests.support.door import Door
 from tests.support.rfc import rfc
 from tests.support.visitor import Visitor, request_of
 
 from watchword.server.domain.pushed_request import LIFETIME, PREFIX
-
-
-def pushed(**fields: Any) -> dict[str, Any]:
-    return request_of(**fields)
 
 
 async def push(door: Door, client_id: str = "shop", **fields: Any) -> httpx2.Response:
@@ -123,8 +120,15 @@ async def test_a_name_within_a_pushed_request_is_refused(door: Door, value: str)
 @rfc("9126", "2.3")
 async def test_only_the_client_itself_may_push(door: Door) -> None:
     http = door.caller()
-    for headers in ({}, basic("shop", "wrong"), basic("nobody"), basic("off")):
-        answer = await http.post("/par", data=request_of(), headers=headers)
+    for client_id, headers in (
+        ("shop", {}),
+        ("shop", basic("shop", "wrong")),
+        ("nobody", basic("nobody")),
+        ("off", {}),
+        (None, {}),
+    ):
+        form = request_of(client_id=client_id)
+        answer = await http.post("/par", data=form, headers=headers)
         assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
         assert "www-authenticate" in answer.headers
     mixed = await http.post("/par", data=request_of("hostile"), headers=basic("shop"))
@@ -152,9 +156,7 @@ async def test_only_the_client_itself_may_push(door: Door) -> None:
     ],
     ids=str,
 )
-async def test_what_would_be_refused_later_is_refused_at_once(
-    door: Door, fields: dict[str, Any], error: str
-) -> None:
+async def test_what_would_be_refused_later_is_refused_at_once(door: Door, fields: dict[str, Any], error: str) -> None:
     answer = await push(door, **fields)
     assert (answer.status_code, answer.json()["error"]) == (400, error)
     assert "request_uri" not in answer.json()
@@ -163,17 +165,16 @@ async def test_what_would_be_refused_later_is_refused_at_once(
 @rfc("9126", "7.1")
 async def test_no_secret_goes_along_in_what_is_kept(door: Door) -> None:
     async with door.parts.storage.write() as tx:
-        from tests.support.cast import confidential  # noqa: PLC0415
-
         client = confidential(
-            "form", auth_method="client_secret_post", redirect_uris=(SHOP,), grant_types=frozenset({"authorization_code"})
+            "form",
+            auth_method="client_secret_post",
+            redirect_uris=(SHOP,),
+            grant_types=frozenset({"authorization_code"}),
         )
         await tx.add_client(client)
     form = request_of("form", redirect_uri=SHOP, client_secret=CLIENT_SECRET, scope="openid")
     answer = await door.caller().post("/par", data=form)
     assert answer.status_code == 201, answer.text
-    import hashlib  # noqa: PLC0415
-
     async with door.parts.storage.write() as tx:
         kept = await tx.take_pushed_request(hashlib.sha256(answer.json()["request_uri"].encode()).digest())
     assert kept is not None

@@ -9,7 +9,7 @@ from tests.support.door import ISSUER, PUBLIC_ISSUER, Door
 from tests.support.rfc import rfc
 from tests.support.visitor import Visitor
 
-from watchword.protocol.metadata import OAUTH_PATH
+from watchword.protocol.metadata import well_known
 
 
 @rfc("9207", "2")
@@ -32,7 +32,7 @@ async def test_every_answer_names_its_issuer(everywhere: Door, mode: str) -> Non
 async def test_it_is_the_issuer_of_the_metadata(open_door: OpenDoor, issuer: str) -> None:
     door = await open_door(issuer=issuer, trusted=[])
     visitor = Visitor(door)
-    found = (await visitor.http.get(f"{issuer.removesuffix('/auth')}{OAUTH_PATH}{'/auth' if '/auth' in issuer else ''}")).json()
+    found = (await visitor.http.get(well_known(issuer))).json()
     assert found["authorization_response_iss_parameter_supported"] is True
     answer = await visitor.http.get(
         found["authorization_endpoint"],

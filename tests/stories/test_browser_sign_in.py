@@ -52,7 +52,9 @@ def source_of(kind: type[Any], server: RunningServer, **options: Any) -> Any:
 
 def signed_in(source: Any, **options: Any) -> Identity:
     found = source.sign_in_by_browser(seconds=20, **options)
-    return asyncio.run(found) if asyncio.iscoroutine(found) else found
+    identity = asyncio.run(found) if asyncio.iscoroutine(found) else found
+    assert isinstance(identity, Identity)
+    return identity
 
 
 @pytest.mark.parametrize("kind", [TokenSource, AsyncTokenSource])
@@ -67,7 +69,7 @@ def test_a_program_signs_its_user_in_and_goes_on_by_itself(
         token = source.token() if kind is TokenSource else runner.run(source.token())
         another = source.renew(token) if kind is TokenSource else runner.run(source.renew(token))
 
-    assert identity.claims["preferred_username"] == "ada"
+    assert identity.subject == server.records("users", "show", "ada")["sub"]
     assert identity.issuer == server.issuer
     assert identity.amr == ("pwd",)
     assert another != token, "it refreshes as after any sign-in"

@@ -15,9 +15,7 @@ class PageBrowser:
     """One browser with its cookies; ``page`` is what it shows."""
 
     def __init__(self) -> None:
-        self.http = httpx2.Client(
-            trust_env=False, timeout=15, limits=httpx2.Limits(max_keepalive_connections=0)
-        )
+        self.http = httpx2.Client(trust_env=False, timeout=15, limits=httpx2.Limits(max_keepalive_connections=0))
         self.page = httpx2.Response(200, text="")
         self.url = ""
 

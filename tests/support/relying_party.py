@@ -1,8 +1,8 @@
 """Programs that sign users in by other people's libraries, each a process of its own.
 
 They stand in ``tests/interop/relying_parties`` and answer alike: ``/sign-in`` sends the browser to the server and
-``/callback`` takes it back; ``/`` shows, as JSON, the claims and tokens that the library made of it; ``/refresh`` renews
-the sign-in and shows ``/`` again; ``/userinfo`` asks the server; ``/sign-out`` ends up at ``/signed-out``.
+``/callback`` takes it back; ``/`` shows, as JSON, the claims and tokens that the library made of it; ``/refresh``
+renews the sign-in and shows ``/`` again; ``/userinfo`` asks the server; ``/sign-out`` ends up at ``/signed-out``.
 
 Their libraries are installed by ``make interop-setup``.
 """

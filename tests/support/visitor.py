@@ -90,7 +90,7 @@ class View:
         return self.location.partition("?")[0]
 
 
-def request_of(client_id: str = "shop", **fields: Any) -> dict[str, Any]:
+def request_of(client_id: str | None = "shop", **fields: Any) -> dict[str, Any]:
     """The parameters of an authorization request; one that is None is left out."""
     form = {
         "response_type": "code",
@@ -211,9 +211,7 @@ class Visitor:
 _PUBLIC: Final = ("spa", "spa-third-party", "desktop", "web")
 
 
-async def refresh(
-    door: Door, tokens: dict[str, Any], *, client_id: str = "shop", **fields: Any
-) -> httpx2.Response:
+async def refresh(door: Door, tokens: dict[str, Any], *, client_id: str = "shop", **fields: Any) -> httpx2.Response:
     """The application refreshes."""
     form = {"grant_type": "refresh_token", "refresh_token": tokens["refresh_token"], **fields}
     if client_id in _PUBLIC:

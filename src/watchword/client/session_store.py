@@ -63,7 +63,8 @@ class MemorySessionStore:
             if slot.saved_at < before and not slot.lock.locked():
                 self._slots.pop(name, None)
 
-    def slot(self, name: str, *, make: bool) -> _Slot:  # noqa: D102 (for its places)
+    def slot(self, name: str, *, make: bool) -> _Slot:
+        """For its places: what is kept under a name; an empty one, made if ``make`` says so, where nothing is."""
         found = self._slots.get(name)
         if found is None:
             found = _Slot(saved_at=self.clock())
@@ -126,10 +127,12 @@ class FileSessionStore:
     def sweep(self, *, older_than: float) -> None:
         """See ``SessionStore``."""
         before = self._clock() - older_than
-        # Locks are older than what they protect, so the newest of the two counts.
-        for lock in self._folder.glob("*.json.lock"):
-            kept = lock.with_name(lock.name.removesuffix(".lock"))
-            with suppress(FileNotFoundError):
+        for kept in {
+            path.with_name(path.name.partition(".json")[0] + ".json") for path in self._folder.glob("*.json*")
+        }:
+            lock = kept.with_name(f"{kept.name}.lock")
+            with suppress(FileNotFoundError, ValueError):
+                # A lock is older than what it protects, so the newest of the two counts.
                 newest = max(path.stat().st_mtime for path in (lock, kept) if path.exists())
                 if newest < before:
                     kept.unlink(missing_ok=True)

@@ -277,10 +277,10 @@ class WebLogin:
         return response
 
     def _is_own_site(self, request: Request) -> bool:
-        return request.headers.get("origin") in (None, self._origin) and request.headers.get("sec-fetch-site") in (
-            None,
-            "same-origin",
-        )
+        origin, site = request.headers.get("origin"), request.headers.get("sec-fetch-site")
+        # A page with the policy "no-referrer" sends "null" for its origin, even to its own site.
+        known = origin in (None, self._origin) or (origin == "null" and site == "same-origin")
+        return known and site in (None, "same-origin")
 
     async def _goodbye(self, session: WebSession | None) -> str:
         """The issuer's page that ends the session there as well; here, if it cannot be found out."""

@@ -93,6 +93,8 @@ async def end_one_session(parts: Parts, signed_in: SignedIn, sid: str, *, now: I
 async def remove_application(parts: Parts, signed_in: SignedIn, client_id: str, *, now: Instant) -> None:
     """Take back a consent, and end what was granted by it."""
     async with parts.storage.write() as tx:
+        # Whoever redeems a code of the application locks the user too: wholly before this, or wholly after.
+        await tx.lock_user(signed_in.user.sub)
         await tx.delete_consent(signed_in.user.sub, client_id)
         grants: list[Grant] = await tx.grants_of_user(signed_in.user.sub, client_id)
         for grant in grants:

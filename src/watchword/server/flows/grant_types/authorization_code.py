@@ -78,6 +78,8 @@ async def _redeem_row(
     if isinstance(judgement, rule.Replayed):
         await _end_replayed(tx, judgement.gid, client_id=client.client_id, now=now)
         return InvalidGrant(slug="code.replayed", detail="used again from elsewhere; its grant was ended")
+    if not await _still_consented(tx, code, client):
+        return InvalidGrant(slug="code.consent_withdrawn", detail="the user took the consent back since")
     roles = frozenset[str]() if user is None else user.roles
     allowed = allowance.allow(
         Granted(scope=code.scope, audiences=code.audiences, roles=roles),
@@ -101,6 +103,14 @@ async def _redeem_row(
     mark = None if request.caller is None else request.caller.mark
     await tx.put_code(replace(code, redeemed_at=now, redeemed_by=mark, gid=grant.gid))
     return _Redeemed(grant=grant, standing=standing, audience=allowed[0], scope=allowed[1], nonce=code.nonce)
+
+
+async def _still_consented(tx: Writing, code: rule.AuthorizationCode, client: Client) -> bool:
+    """Whether what the user allowed stands; his row is locked, so a withdrawal comes wholly before or after."""
+    if client.first_party or code.sid is None:
+        return True
+    consent = await tx.consent(code.authentication.sub, client.client_id)
+    return consent is not None and code.scope <= consent.scope
 
 
 def _presentation(client: Client, request: TokenRequest) -> rule.Presentation:
