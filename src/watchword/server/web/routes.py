@@ -18,9 +18,9 @@ from watchword.server.web.users import users
 ROUTES: Final[dict[str, Route]] = {
     "/token": Route({"POST": token}, sharing="origins", challenge="Basic"),
     "/introspect": Route({"POST": introspect}, challenge="Basic"),
-    "/jwks": Route({"GET": jwks}, sharing="everybody"),
-    OPENID_PATH: Route({"GET": discovery}, sharing="everybody"),
-    OAUTH_PATH: Route({"GET": discovery}, sharing="everybody"),
+    "/jwks": Route({"GET": jwks}, sharing="everybody", vital=True),
+    OPENID_PATH: Route({"GET": discovery}, sharing="everybody", vital=True),
+    OAUTH_PATH: Route({"GET": discovery}, sharing="everybody", vital=True),
     "/session": Route({"POST": session.start, "DELETE": session.end}, sharing="origins with cookies"),
     "/session/refresh": Route({"POST": session.refresh}, sharing="origins with cookies"),
     "/session/end": Route({"POST": session.end}, sharing="origins with cookies"),
@@ -28,7 +28,7 @@ ROUTES: Final[dict[str, Route]] = {
     "/authorize-challenge": Route({"POST": authorize_challenge}, sharing="origins", challenge="Basic"),
     "/revoke": Route({"POST": revoke}, sharing="origins", challenge="Basic"),
     "/userinfo": Route({"GET": userinfo, "POST": userinfo}, sharing="origins"),
-    "/revocations": Route({"GET": revocations}, challenge="Basic", streams=True),
-    "/healthz": Route({"GET": health.healthz}),
-    "/readyz": Route({"GET": health.readyz}),
+    "/revocations": Route({"GET": revocations}, challenge="Basic", vital=True),
+    "/healthz": Route({"GET": health.healthz}, vital=True),
+    "/readyz": Route({"GET": health.readyz}, vital=True),
 }
