@@ -285,6 +285,23 @@ async def test_a_deleted_user_takes_all_that_is_his_along_and_nothing_else(stora
         assert again.roles == frozenset()
 
 
+async def test_grants_of_a_client_go_in_steps(storage: Storage) -> None:
+    client, other = a_client(), a_client()
+    grants = [a_grant(client=client) for _ in range(5)]
+    kept = a_grant(client=other)
+    async with storage.write() as tx:
+        for grant in (*grants, kept):
+            await tx.add_grant(grant)
+    steps = []
+    for _ in range(4):
+        async with storage.write() as tx:
+            steps.append(await tx.delete_grants_of_client(client.client_id, limit=2))
+    assert steps == [2, 2, 1, 0]
+    async with storage.read() as tx:
+        assert [await tx.grant(grant.id) for grant in grants] == [None] * 5
+        assert await tx.grant(kept.id) is not None
+
+
 async def test_a_deleted_client_takes_its_grants_and_codes_along(storage: Storage) -> None:
     client, other = a_client(), a_client()
     grants = [a_grant(client=client), a_grant(client=other)]

@@ -93,6 +93,12 @@ def test_inspecting_makes_no_file_and_loads_no_migration_tool(tmp_path: Path) ->
     assert not path.exists()
 
 
+def test_storage_on_sqlite_loads_nothing_of_postgresql() -> None:
+    script = "import sys, watchword.server.storage.sqlite; print([n for n in sys.modules if 'postgresql' in n])"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 async def test_a_new_file_is_its_owners_alone(tmp_path: Path) -> None:
     before = os.umask(0)
     try:

@@ -1,6 +1,7 @@
 """SQLite in trouble: an error within a bound, nothing half written, and back to work when the trouble is over."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from tests.support.builders import NOW, a_grant, a_session, a_user
 
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.ports.storage import Decision, StorageUnavailable
-from watchword.server.storage import sqlite, sqlite_driver
+from watchword.server.storage import sqlite, sqlite_driver, writes
 from watchword.server.storage.database_url import SqliteDatabase
 from watchword.server.storage.schema import inspect
 from watchword.server.storage.sqlite import SqliteStorage, open_sqlite
@@ -192,6 +193,37 @@ async def test_a_damaged_file_is_unavailable_not_empty(sqlite_database: SqliteDa
     await storage.close()
 
 
+@pytest.mark.parametrize("kept", [0, 4096, 8192])
+async def test_a_file_that_was_cut_short_under_an_open_storage_is_unavailable(
+    sqlite_database: SqliteDatabase, storage: SqliteStorage, kept: int
+) -> None:
+    await seed(storage)
+    assert await storage.clock() == NOW
+    os.truncate(sqlite_database.path, kept)
+    with pytest.raises(StorageUnavailable):
+        await storage.clock()
+
+
+async def test_a_file_that_was_deleted_under_an_open_storage_is_unavailable(
+    sqlite_database: SqliteDatabase, storage: SqliteStorage
+) -> None:
+    assert await storage.clock() == NOW
+    sqlite_database.path.unlink()
+    with pytest.raises(StorageUnavailable, match="cannot be opened"):
+        await storage.clock()
+    assert not sqlite_database.path.exists()
+
+
+async def test_a_file_without_our_tables_is_unavailable(
+    sqlite_database: SqliteDatabase, storage: SqliteStorage
+) -> None:
+    other = driver.connect(str(sqlite_database.path))
+    other.execute("ALTER TABLE log_head RENAME TO something_else")
+    other.close()
+    with pytest.raises(StorageUnavailable, match="does not hold the tables"):
+        await storage.clock()
+
+
 @pytest.mark.parametrize("answers", [1, 7, 40])
 async def test_a_killed_process_loses_nothing_that_it_acknowledged(
     sqlite_database: SqliteDatabase, answers: int
@@ -252,3 +284,17 @@ async def test_a_mistake_in_a_statement_is_no_unavailability(storage: SqliteStor
 
     with pytest.raises(driver.OperationalError):
         await storage._writer.run(mistake)
+
+
+async def test_the_grants_of_a_client_are_found_by_an_index_however_many_others_there_are(
+    storage: SqliteStorage,
+) -> None:
+    def plan(connection: SqliteConnection) -> str:
+        sql, names = connection.sql(writes._DROP_GRANTS_OF_CLIENT)
+        steps = connection.raw.execute(f"EXPLAIN QUERY PLAN {sql}", [0] * len(names)).fetchall()
+        return "\n".join(str(step[-1]) for step in steps)
+
+    told = await storage._writer.run(plan)
+    assert "ix_grants_client_id" in told
+    assert "SCAN" not in told
+    assert "TEMP B-TREE" not in told

@@ -1,6 +1,7 @@
 """Health: ``/healthz`` says that the process lives, ``/readyz`` that it can do its work (DESIGN sections 7 and 9)."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from time import time
 
 import pytest
@@ -16,14 +17,22 @@ async def on_postgres() -> AsyncIterator[Door]:
     await door.close()
 
 
-async def test_a_living_node_with_database_and_keys_is_ready(everywhere: Door) -> None:
-    http = everywhere.caller()
-    everywhere.clock.time = time()
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def either(request: pytest.FixtureRequest) -> Door:
+    """A node on each database."""
+    found: Door = request.getfixturevalue("door" if request.param == "sqlite" else "on_postgres")
+    return found
+
+
+async def test_a_living_node_with_database_and_keys_is_ready(either: Door) -> None:
+    http = either.caller()
+    either.clock.time = time()
+    await either.parts.log_tail.fresh()
     alive, ready = await http.get("/healthz"), await http.get("/readyz")
     for answer in (alive, ready):
         assert answer.status_code == 200, answer.text
         assert answer.headers["cache-control"] == "no-store"
-    assert ready.json() == {"status": "ready", "checks": {"database": "ok", "clock": "ok", "keys": "ok"}}
+    assert ready.json() == {"status": "ready", "checks": {"database": "ok", "clock": "ok", "log": "ok", "keys": "ok"}}
 
 
 async def test_without_its_database_a_node_lives_and_is_not_ready(everywhere: Door) -> None:
@@ -42,6 +51,7 @@ async def test_a_node_more_than_two_seconds_off_its_databases_clock_is_not_ready
     on_postgres: Door, off: float, ready: bool
 ) -> None:
     on_postgres.clock.time = time() + off
+    await on_postgres.parts.log_tail.fresh()
     answer = await on_postgres.caller().get("/readyz")
     assert answer.status_code == (200 if ready else 503)
     assert (answer.json()["checks"]["clock"] == "ok") is ready
@@ -51,3 +61,25 @@ async def test_without_a_signing_key_a_node_is_not_ready(door: Door) -> None:
     door.parts.signer.load([])
     answer = await door.caller().get("/readyz")
     assert (answer.status_code, answer.json()["checks"]["keys"]) == (503, "no signing key")
+
+
+async def test_keys_that_are_published_and_do_not_sign_make_no_node_ready(door: Door) -> None:
+    async with door.parts.storage.read() as reading:
+        keys = await reading.keys()
+    for state in ("next", "retiring"):
+        door.parts.signer.load([replace(key, state=state) for key in keys])
+        assert {key.alg for key in door.parts.signer.published()} == {"ES256", "RS256"}
+        answer = await door.caller().get("/readyz")
+        assert (answer.status_code, answer.json()["checks"]["keys"]) == (503, "no signing key")
+
+
+async def test_a_node_that_does_not_follow_the_log_is_not_ready(door: Door) -> None:
+    http = door.caller()
+    assert (await http.get("/readyz")).json()["checks"]["log"] == "not read for more than 15 s"
+    await door.parts.log_tail.fresh()
+    door.clock.advance(15)
+    assert (await http.get("/readyz")).status_code == 200
+    door.clock.advance(1)
+    answer = await http.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"] | {"log": "ok"} == dict.fromkeys(answer.json()["checks"], "ok")

@@ -254,6 +254,13 @@ def test_a_token_longer_than_any_of_ours_is_refused_before_any_work() -> None:
     assert refusal(longest) == ""
 
 
+def test_a_header_longer_than_any_of_ours_is_refused_and_not_kept() -> None:
+    assert refusal(forge(header(x="x" * 400))) == ""
+    before = jws._parse_header.cache_info()
+    assert refusal(forge(header(x="x" * 1000))) == "token.malformed"
+    assert jws._parse_header.cache_info() == before
+
+
 @rfc("7518", "3.4")
 def test_an_es256_signature_is_64_bytes_and_no_der() -> None:
     signing_input = forge().rpartition(".")[0]

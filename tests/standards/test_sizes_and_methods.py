@@ -14,7 +14,7 @@ from tests.support.door import Door
 from tests.support.exchange import answered, exchange
 from tests.support.rfc import rfc
 
-from watchword.server.web import edge, reading
+from watchword.server.web import reading
 from watchword.server.web.routes import ROUTES
 
 LIMIT = 64 * 1024
@@ -98,19 +98,6 @@ async def test_a_slow_client_holds_up_nobody(door: Door) -> None:
         async with asyncio.timeout(5):
             tokens = await door.sign_in(door.caller())
             await door.refreshed(door.caller(), tokens["refresh_token"])
-
-
-async def test_beyond_a_thousand_in_flight_the_next_is_told_to_come_back(door: Door) -> None:
-    http = door.caller()
-    async with AsyncExitStack() as crowd:
-        for _ in range(edge._MAX_IN_FLIGHT):
-            waiting = exchange(door, "POST", "/session", headers=[JSON], pieces=[], stalls=True)
-            await (await crowd.enter_async_context(waiting)).asked.wait()
-        form = {"grant_type": "refresh_token", "client_id": "web", "refresh_token": "x"}
-        answer = await http.post("/token", data=form)
-        assert (answer.status_code, answer.json()["error"]) == (503, "temporarily_unavailable")
-        assert 1 <= int(answer.headers["retry-after"]) <= 5
-    assert (await http.post("/token", data=form)).json()["error"] == "invalid_grant"
 
 
 @rfc("9110", "15.5.6")

@@ -3,8 +3,14 @@
 R104-R106; NIST SP 800-63B-4 §3.1.1.2.
 """
 
+import asyncio
+import json
+import threading
+import time
+import unicodedata
 from typing import Any
 
+import argon2
 import httpx2
 import pytest
 from tests.standards.conftest import OpenDoor
@@ -14,6 +20,7 @@ from tests.support.fake_ports import CheapPasswords
 from tests.support.rfc import standard
 
 from watchword.server.adapters.argon2_passwords import Argon2Passwords
+from watchword.server.ports.passwords import PasswordsBusy
 
 NIST = "NIST SP 800-63B-4"
 LONG = "zebra quilt forge mandolin copper"
@@ -26,8 +33,8 @@ class ScoringPasswords(CheapPasswords):
         super().__init__()
         self._real = Argon2Passwords()
 
-    def score(self, password: str, *, context: tuple[str, ...]) -> int:
-        return self._real.score(password, context=context)
+    async def score(self, password: str, *, context: tuple[str, ...]) -> int:
+        return await self._real.score(password, context=context)
 
     def close(self) -> None:
         self._real.close()
@@ -153,4 +160,92 @@ async def test_the_real_hash_is_salted_slow_and_carries_its_parameters() -> None
         assert not (await passwords.verify(PASSWORD + "x", first)).right
         assert not (await passwords.verify(PASSWORD, None)).right
     finally:
+        passwords.close()
+
+
+MARKS = "\u0315" * 15_000 + "\u0334" * 15_000
+
+
+@pytest.mark.parametrize("field", ["username", "password"])
+@pytest.mark.parametrize("path", ["/session", "/users"])
+async def test_a_name_or_password_of_sixty_kilobytes_takes_no_time(open_house: Door, path: str, field: str) -> None:
+    http = open_house.caller()
+    body = {"client_id": "web", "username": "eve", "password": LONG, field: MARKS}
+    content = json.dumps(body, ensure_ascii=False).encode()
+    assert len(content) > 60_000
+    began = time.thread_time()
+    answer = await http.post(path, content=content, headers={"content-type": "application/json"})
+    assert time.thread_time() - began < 0.4
+    assert answer.status_code == (401 if path == "/session" else 400)
+    assert open_house.passwords.verified == 0  # type: ignore[attr-defined]
+
+
+@standard(NIST, "3.1.1.2")
+async def test_a_long_password_typed_in_pieces_is_the_same_password(open_house: Door) -> None:
+    # Each of these letters may come as a letter and up to three accents.
+    whole = (LONG + "".join(chr(0x1F80 + n % 8) for n in range(1024)))[:1024]
+    pieces = unicodedata.normalize("NFD", whole)
+    assert len(pieces) > 3000
+    assert (await sign_up(open_house, whole)).status_code == 201
+    body = {"client_id": "web", "username": "eve"}
+    http = open_house.caller()
+    assert (await http.post("/session", json={**body, "password": pieces})).status_code == 201
+    assert (await http.post("/session", json={**body, "password": pieces + "x"})).status_code == 401
+
+
+async def test_no_password_holds_the_estimate_up() -> None:
+    passwords = Argon2Passwords()
+    odd = "4@8({[<369&#!1/|0$5+7%2" * 5
+    try:
+        await passwords.score("once", context=())
+        for password in (odd, odd[:64], odd[:24], odd[:16]):
+            began = time.process_time()
+            await passwords.score(password, context=("ada", "localhost", "watchword"))
+            # The estimator keeps all threads waiting: half a second for the first one, as it is.
+            assert time.process_time() - began < 0.15
+    finally:
+        passwords.close()
+
+
+@standard(NIST, "3.1.1.2")
+@pytest.mark.parametrize(
+    "password",
+    ["1234567890!@#$%^&*()", "!@#$%^&*()1234567890", "P@55w0rd!1234P@55w0rd!1234"],
+)
+async def test_signs_that_stand_for_letters_do_not_make_a_password(open_house: Door, password: str) -> None:
+    assert (await sign_up(open_house, password)).status_code == 400
+
+
+async def test_the_queue_is_bounded_for_callers_that_went_away_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go = threading.Semaphore(0), threading.Event()
+
+    def slow(_hasher: argon2.PasswordHasher, _password: str) -> str:
+        begun.release()
+        go.wait(10)
+        return "hashed"
+
+    monkeypatch.setattr(argon2.PasswordHasher, "hash", slow)
+    passwords = Argon2Passwords()
+    try:
+        gone = [asyncio.create_task(passwords.hash("x")) for _ in range(2)]
+        for _ in gone:
+            assert await asyncio.to_thread(begun.acquire, timeout=10)
+        for task in gone:
+            task.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
+        # Their callers are gone; both threads work on, so there is room for 32 and no more.
+        waiting = [asyncio.create_task(passwords.hash("x")) for _ in range(32)]
+        await asyncio.sleep(0)
+        with pytest.raises(PasswordsBusy):
+            await passwords.hash("x")
+        # Who goes away before his turn leaves room at once.
+        waiting[-1].cancel()
+        await asyncio.gather(waiting[-1], return_exceptions=True)
+        waiting[-1] = asyncio.create_task(passwords.hash("x"))
+        await asyncio.sleep(0)
+        go.set()
+        assert await asyncio.gather(*waiting) == ["hashed"] * 32
+        assert await passwords.hash("x") == "hashed"
+    finally:
+        go.set()
         passwords.close()

@@ -184,6 +184,7 @@ async def test_what_needs_no_database_answers_without_one(door: Door, home: http
     answer = await home.get("/readyz")
     assert (answer.status_code, answer.json()["checks"]["database"]) == (503, "does not answer")
     door.trouble.down = False
+    await door.parts.log_tail.fresh()
     assert (await home.get("/readyz")).status_code == 200
 
 

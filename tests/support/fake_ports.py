@@ -46,7 +46,7 @@ class CheapPasswords:
         self.verified += 1
         return CheapVerdict(right=hashed == cheap_hash(password))
 
-    def score(self, password: str, *, context: tuple[str, ...]) -> int:
+    async def score(self, password: str, *, context: tuple[str, ...]) -> int:
         return 0 if len(set(password)) < 5 else 4
 
     def _check(self) -> None:

@@ -210,6 +210,12 @@ class MemoryWriting(MemoryReading):
     async def put_client(self, client: Client) -> None:
         _change(self.tables.clients, client.client_id, client)
 
+    async def delete_grants_of_client(self, client_id: str, *, limit: int) -> int:
+        found = sorted(grant.id for grant in self.tables.grants.values() if grant.client_id == client_id)[:limit]
+        for grant_id in found:
+            del self.tables.grants[grant_id]
+        return len(found)
+
     async def delete_client(self, client_id: str) -> None:
         self.tables.clients.pop(client_id, None)
         _drop(self.tables.grants, lambda grant: grant.client_id == client_id)

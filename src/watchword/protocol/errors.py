@@ -3,7 +3,7 @@
 Each has two readers. The client gets ``error`` and a bland ``error_description``; the log gets the ``slug`` and the
 ``detail``, which may say more.
 
-Implements: RFC 6749 §4.1.2.1, §5.2; RFC 8707 §2; RFC 7009 §2.2.1; OpenID Connect Core 1.0 §3.1.2.6.
+Implements: RFC 6749 §4.1.2.1, §5.2; RFC 8707 §2; OpenID Connect Core 1.0 §3.1.2.6.
 """
 
 from typing import ClassVar
@@ -127,12 +127,6 @@ class AccessDenied(OAuthError):
     """The user or the server said no."""
 
     code, status, bland = "access_denied", 403, "access is denied"
-
-
-class UnsupportedTokenType(OAuthError):
-    """This kind of token cannot be revoked here (RFC 7009 §2.2.1)."""
-
-    code, status, bland = "unsupported_token_type", 400, "this kind of token cannot be revoked"
 
 
 class InsufficientAuthorization(OAuthError):

@@ -23,6 +23,7 @@ from watchword.protocol.rejection import TokenRejected
 
 ALGORITHMS: Final = ("ES256", "RS256")
 MAX_LENGTH: Final = 8192
+_MAX_HEADER: Final = 1024
 
 _ES256 = ec.ECDSA(SHA256())
 _RS256 = padding.PKCS1v15()
@@ -92,6 +93,9 @@ def verify(token: str, keys: KeyLookup, *, typ: str, max_length: int = MAX_LENGT
     head, _, body = signing_input.partition(".")
     if not head or not body or "." in body:
         raise TokenRejected("token.malformed", "a token has three parts")
+    if len(head) > _MAX_HEADER:
+        # Headers are kept below, before anybody knows whose they are.
+        raise TokenRejected("token.malformed", "a header longer than any of ours")
     try:
         header = _parse_header(head)
         signature = base64url.decode(tail)

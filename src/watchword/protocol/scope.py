@@ -10,6 +10,9 @@ from typing import Self
 
 _TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}\Z", re.ASCII)
 _LIMIT = 100
+_MOST_CHARACTERS = 2048
+# Anybody can make up scopes: what is kept is short, and little.
+_KEPT_CHARACTERS = 512
 
 OPENID_SCOPES = frozenset({"openid", "profile", "email", "offline_access"})
 
@@ -25,9 +28,9 @@ class Scope(frozenset[str]):
 
         Raises:
             ValueError: a character outside RFC 6749 §3.3, two spaces in a row, a space at an end, or more than
-                100 tokens.
+                100 tokens or 2,048 characters.
         """
-        return cls(_tokens(text))
+        return cls(_known_tokens(text) if len(text) <= _KEPT_CHARACTERS else _tokens(text))
 
     @classmethod
     def of(cls, tokens: Iterable[str]) -> Self:
@@ -44,18 +47,15 @@ class Scope(frozenset[str]):
     def __repr__(self) -> str:
         return f"Scope({str(self)!r})"
 
-    def only(self, allowed: Iterable[str]) -> "Scope":
-        """What of this scope is in ``allowed``."""
-        return Scope(self.intersection(allowed))
-
     @property
     def of_apis(self) -> "Scope":
         """Without the scopes of OpenID Connect, which belong to no API."""
         return Scope(self - OPENID_SCOPES)
 
 
-@lru_cache(maxsize=4096)
 def _tokens(text: str) -> tuple[str, ...]:
+    if len(text) > _MOST_CHARACTERS:
+        raise ValueError("too long a scope")
     tokens = tuple(text.split(" ")) if text else ()
     if len(tokens) > _LIMIT:
         raise ValueError("too many scope tokens")
@@ -63,3 +63,6 @@ def _tokens(text: str) -> tuple[str, ...]:
         if _TOKEN.match(token) is None:
             raise ValueError("malformed scope")
     return tokens
+
+
+_known_tokens = lru_cache(maxsize=1024)(_tokens)

@@ -22,6 +22,7 @@ import uvloop
 from watchword import __version__
 from watchword.protocol.metadata import is_loopback
 from watchword.protocol.redirect_uri import origin_of
+from watchword.server.adapters.bounded_http import BoundedHttp
 from watchword.server.adapters.httpx2_outgoing import Httpx2Outgoing
 from watchword.server.adapters.listening import CannotListen, listen
 from watchword.server.adapters.structured_log import StructuredLog, configure
@@ -42,6 +43,7 @@ from watchword.server.web.pages import Brand, Logo, Pages
 from watchword.server.web.routes import ROUTES
 
 _GRACE_SECONDS = 8
+_STRICT_TRANSPORT = [("strict-transport-security", "max-age=31536000")]
 _MOST_FILES = 65_536
 
 
@@ -129,7 +131,7 @@ async def _answer(settings: Settings, sockets: list[socket], parts: Parts) -> No
     async with maintained(parts, Httpx2Outgoing()):
         config = uvicorn.Config(
             edge_of(parts, settings),
-            http="httptools",
+            http=BoundedHttp,
             ws="none",
             lifespan="off",
             log_config=None,
@@ -138,6 +140,8 @@ async def _answer(settings: Settings, sockets: list[socket], parts: Parts) -> No
             timeout_graceful_shutdown=_GRACE_SECONDS,
             # The edge reads forwarding headers itself, by the operator's trusted proxies.
             proxy_headers=False,
+            # RFC 6797 §7.1: with every answer, also those that the edge never sees; §7.2: not over plain HTTP.
+            headers=_STRICT_TRANSPORT if settings.issuer.startswith("https:") else [],
         )
         server = _Server(config, on_exit=parts.log_tail.stop)
         server.listen_to_signals()

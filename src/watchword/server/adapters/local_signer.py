@@ -30,6 +30,7 @@ class LocalSigner:
     """Holds the ring that was loaded last."""
 
     def __init__(self, sealing: Sealing) -> None:
+        self.turn = asyncio.Lock()
         self._sealing = sealing
         self._signing: dict[str, SigningKey] = {}
         self._published: dict[str, VerificationKey] = {}
@@ -75,6 +76,10 @@ class LocalSigner:
         if key is None:
             raise NoSigningKey(alg)
         return key.sign(claims, typ=typ)
+
+    def can_sign(self, alg: Algorithm) -> bool:
+        """See ``ports.signing.Signer``."""
+        return alg in self._signing
 
     def published(self) -> list[VerificationKey]:
         """See ``ports.signing.Signer``."""

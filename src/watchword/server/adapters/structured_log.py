@@ -20,6 +20,14 @@ def _withhold(_: object, __: str, event: structlog.typing.EventDict) -> structlo
     return event
 
 
+def _printable(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Control characters would be orders to the terminal."""
+    for name, value in event.items():
+        if isinstance(value, str) and not value.isprintable():
+            event[name] = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in value)
+    return event
+
+
 def configure(*, level: str = "info") -> None:
     """Set up structlog for this process, and lead the standard library's warnings into it."""
     terminal = sys.stderr.isatty()
@@ -35,7 +43,7 @@ def configure(*, level: str = "info") -> None:
         _withhold,
     ]
     structlog.configure(
-        processors=[*processors, *([] if terminal else [structlog.processors.EventRenamer("slug")]), renderer],
+        processors=[*processors, _printable if terminal else structlog.processors.EventRenamer("slug"), renderer],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", _WhatCanBeWritten())),
         cache_logger_on_first_use=True,

@@ -2,14 +2,17 @@
 
 import multiprocessing
 import signal
+from collections import deque
 from collections.abc import Callable
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
+from time import monotonic
 from types import FrameType
 from typing import Any, Final
 
-# A worker that cannot even start would otherwise be replaced for ever.
+# A worker that cannot even start would otherwise be replaced for ever; one that dies now and then shall be.
 _MOST_DEATHS_PER_WORKER: Final = 5
+_WINDOW_SECONDS: Final = 60.0
 _GRACE_SECONDS: Final = 10
 
 
@@ -33,12 +36,13 @@ def supervise(work: Callable[..., None], arguments: tuple[Any, ...], *, count: i
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     workers.extend(start() for _ in range(count))
-    deaths = 0
-    while not stopping and deaths < _MOST_DEATHS_PER_WORKER * count:
+    # The moments of the last deaths; full of recent ones, it says that it cannot go on.
+    deaths: deque[float] = deque(maxlen=_MOST_DEATHS_PER_WORKER * count)
+    while not stopping and not (len(deaths) == deaths.maxlen and deaths[-1] - deaths[0] < _WINDOW_SECONDS):
         connection.wait([process.sentinel for process in workers], timeout=1)
         for at, process in enumerate(workers):
             if not process.is_alive() and not stopping:
-                deaths += 1
+                deaths.append(monotonic())
                 workers[at] = start()
     for process in workers:
         process.terminate()

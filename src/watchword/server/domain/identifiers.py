@@ -7,10 +7,13 @@ import re
 import unicodedata
 
 from watchword.protocol import base64url
+from watchword.server.domain import normal_form
 
 _RANDOM_ID = re.compile(r"[A-Za-z0-9_-]{22}\Z", re.ASCII)
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{1,63}\Z", re.ASCII)
 ID_BYTES = 16
+# As typed, before letters and accents are put together. What is longer is not even looked at.
+MAX_TYPED_NAME = 512
 # Letters, marks and symbols that show nothing (Unicode's Default_Ignorable_Code_Point beyond category Cf, and the blank
 # Braille pattern): with them two names could look alike.
 _INVISIBLE = re.compile(
@@ -49,7 +52,7 @@ def parse_username(text: str) -> str:
     Raises:
         ValueError: empty, longer than 128 code points, or with control or invisible characters.
     """
-    name = unicodedata.normalize("NFC", text.strip())
+    name = normal_form.nfc(text.strip()) if len(text) <= MAX_TYPED_NAME else ""
     if not 1 <= len(name) <= 128:
         raise ValueError("a user name has 1 to 128 characters")
     if not _visible(name) or not username_key(name):
@@ -79,8 +82,8 @@ def username_key(text: str) -> str:
 
     White space is cut off afterwards, since some accents are a space and a mark in NFKC.
     """
-    folded = unicodedata.normalize("NFKC", text).strip().casefold()
-    return unicodedata.normalize("NFKC", folded).strip().casefold()
+    folded = normal_form.nfkc(text).strip().casefold()
+    return normal_form.nfkc(folded).strip().casefold()
 
 
 def parse_email(text: str) -> str:

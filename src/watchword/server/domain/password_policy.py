@@ -3,19 +3,23 @@
 Implements: NIST SP 800-63B-4 §3.1.1.2 (length, no composition rules, blocklist, Unicode by code point).
 """
 
-import unicodedata
 from collections.abc import Sequence
 from typing import Final
 
+from watchword.server.domain import normal_form
+
 MIN_LENGTH: Final = 15
 MAX_LENGTH: Final = 1024
+# As typed: a letter may come in up to four pieces. What is longer is not even looked at.
+MAX_TYPED: Final = 4 * MAX_LENGTH
+TOO_LONG: Final = f"use at most {MAX_LENGTH} characters"
 # On zxcvbn's scale of 0 to 4: below 3 a guesser with a list needs less than 10^8 tries.
 MIN_SCORE: Final = 3
 
 
 def normalise(password: str) -> str:
     """The password as it is hashed: NFKC, so that two keyboards give one password (SP 800-63B-4 §3.1.1.2)."""
-    return unicodedata.normalize("NFKC", password)
+    return normal_form.nfkc(password)
 
 
 def objection(password: str, *, score: int, context: Sequence[str]) -> str | None:
@@ -29,7 +33,7 @@ def objection(password: str, *, score: int, context: Sequence[str]) -> str | Non
     if len(password) < MIN_LENGTH:
         return f"use at least {MIN_LENGTH} characters: a few words in a row will do"
     if len(password) > MAX_LENGTH:
-        return f"use at most {MAX_LENGTH} characters"
+        return TOO_LONG
     folded = password.casefold()
     for word in context:
         if len(word) >= 4 and word.casefold() in folded and len(folded.replace(word.casefold(), "")) < MIN_LENGTH - 5:

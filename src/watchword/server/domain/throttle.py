@@ -1,12 +1,17 @@
 """Throttling of sign-ins: guessers are slowed, owners are not locked out.
 
-A failure counts in three buckets: this account from this network; this network, whatever the account; this account,
-whatever the network. The last one does not count for a network from which the account's owner has signed in before, so
-an attacker elsewhere cannot shut him out.
+A network from which the account's owner has signed in before is *known* to the account. A try from there counts for
+this account from this network, and for this account from all known networks together. A try from anywhere else counts
+for this account from this network; for this network, whatever the account; and for this account, from all strangers
+together. So an attacker elsewhere cannot shut the owner out, neither can a neighbour who tries other accounts, and both
+sums are bounded: 60 by strangers, 40 from known networks. Where nothing tells networks apart everybody is a stranger,
+and only the last one counts.
 
 Implements: NIST SP 800-63B-4 §3.2.2 (at most 100 consecutive failed attempts).
+Diverges: a stop lasts a month, and then one more try a month is let in, so that nobody is shut out for good.
 """
 
+import math
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,8 +23,8 @@ from watchword.server.domain.time import Instant, Seconds
 class Limit:
     """``free`` failures go unpunished; each further one doubles the wait, from ``first`` up to ``most`` seconds.
 
-    A count is forgotten ``memory`` seconds after the last wait is over. From failure number ``stop`` on, the wait is as
-    long as the memory.
+    A count is forgotten ``memory`` seconds after the last wait is over. Where it ``leaks``, it shrinks all the time, by
+    ``free`` failures in ``memory`` seconds. From failure number ``stop`` on, the wait is as long as the memory.
     """
 
     free: int
@@ -27,18 +32,24 @@ class Limit:
     most: Seconds
     memory: Seconds
     stop: int | None = None
+    leaks: bool = False
 
 
-ACCOUNT_FROM_NETWORK: Final = Limit(free=5, first=1, most=15 * MINUTE, memory=1 * DAY)
-NETWORK: Final = Limit(free=50, first=1, most=5 * MINUTE, memory=1 * HOUR)
-ACCOUNT_FROM_STRANGERS: Final = Limit(free=30, first=30, most=1 * DAY, memory=30 * DAY, stop=100)
-SIGN_UPS: Final = Limit(free=20, first=10, most=1 * HOUR, memory=1 * HOUR)
+ACCOUNT_FROM_NETWORK: Final = Limit(free=5, first=1, most=4 * HOUR, memory=1 * DAY)
+ACCOUNT_FROM_KNOWN: Final = Limit(free=36, first=1 * MINUTE, most=1 * HOUR, memory=30 * DAY, stop=40)
+ACCOUNT_FROM_STRANGERS: Final = Limit(free=30, first=30, most=1 * DAY, memory=30 * DAY, stop=60)
+# Many people share a network: a slip every five minutes, from all of them, costs nobody anything.
+NETWORK: Final = Limit(free=50, first=1, most=5 * MINUTE, memory=4 * HOUR, leaks=True)
+SIGN_UPS: Final = Limit(free=20, first=10, most=1 * HOUR, memory=5 * HOUR, leaks=True)
 KNOWN_NETWORK: Final[Seconds] = 90 * DAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bucket:
-    """A counter's row. ``known`` marks that the account's owner signed in from this network."""
+    """A counter's row. ``known`` marks that the account's owner signed in from this network.
+
+    After ``until`` the row means nothing; where the count leaks, that is when it has run dry.
+    """
 
     key: bytes
     failures: int = 0
@@ -55,7 +66,7 @@ def wait(bucket: Bucket | None, *, now: Instant) -> Seconds:
 def after_failure(bucket: Bucket | None, key: bytes, limit: Limit, *, now: Instant) -> Bucket:
     """The bucket after one more failure."""
     current = bucket if bucket is not None and bucket.until > now else Bucket(key=key)
-    failures = current.failures + 1
+    failures = _remembered(current, limit, now=now) + 1
     over = failures - limit.free
     pause = min(limit.most, limit.first * 2.0 ** min(over - 1, 40)) if over > 0 else 0
     if limit.stop is not None and failures >= limit.stop:
@@ -65,8 +76,21 @@ def after_failure(bucket: Bucket | None, key: bytes, limit: Limit, *, now: Insta
         current,
         failures=failures,
         blocked_until=max(current.blocked_until, now + pause),
-        until=max(current.until, now + pause + memory),
+        until=max(current.until, now) + _leak(limit) if limit.leaks else max(current.until, now + pause + memory),
     )
+
+
+def _remembered(current: Bucket, limit: Limit, *, now: Instant) -> int:
+    if limit.leaks:
+        # A little less than a whole failure is none: instants are floats.
+        return max(0, math.ceil((current.until - now) / _leak(limit) - 1e-3))
+    # The row of a known network outlives its count.
+    forgotten = current.known and now >= current.until - KNOWN_NETWORK + limit.memory
+    return 0 if forgotten else current.failures
+
+
+def _leak(limit: Limit) -> Seconds:
+    return limit.memory / limit.free
 
 
 def after_success(bucket: Bucket | None, key: bytes, *, now: Instant) -> Bucket | None:
@@ -75,10 +99,20 @@ def after_success(bucket: Bucket | None, key: bytes, *, now: Instant) -> Bucket 
     return None if fresh else Bucket(key=key, known=True, until=now + KNOWN_NETWORK)
 
 
-def without_one(bucket: Bucket, limit: Limit) -> Bucket:
-    """The bucket when a try that was counted as a failure turned out to be none."""
-    failures = max(0, bucket.failures - 1)
-    return replace(bucket, failures=failures, blocked_until=bucket.blocked_until if failures > limit.free else 0)
+def without_one(bucket: Bucket, limit: Limit, *, counted: Bucket) -> Bucket:
+    """The bucket when a try that was counted as a failure turned out to be none.
+
+    Args:
+        bucket: as it is now.
+        limit: the bucket's.
+        counted: as it was when the try had been counted. It was let in, so any wait in there is its own doing.
+    """
+    return replace(
+        bucket,
+        failures=max(0, bucket.failures - 1),
+        blocked_until=0 if bucket.blocked_until <= counted.blocked_until else bucket.blocked_until,
+        until=max(0, bucket.until - _leak(limit)) if limit.leaks else bucket.until,
+    )
 
 
 def cleared(key: bytes) -> Bucket:

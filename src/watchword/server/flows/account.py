@@ -35,7 +35,7 @@ class NewPassword:
 
     current: str = field(repr=False)
     wanted: str = field(repr=False)
-    network: str
+    network: str | None
 
 
 async def overview(parts: Parts, signed_in: SignedIn, *, now: Instant) -> Account:

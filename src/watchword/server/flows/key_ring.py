@@ -56,24 +56,38 @@ async def ensure(
     Raises:
         StorageUnavailable: the ring could not be read or written; the signer keeps what it held.
     """
-    async with storage.read() as reading:
-        ring = await reading.keys()
-        longest = _longest(await reading.longest_access_token())
-    try:
-        changed = _settle({key.kid: key for key in ring}, {}, algs, now=now, longest=longest)
-    except _Wanting:
-        changed = True
-    if changed:
-        return await _carry_out(storage, signer, now=now, algs=algs)
-    signer.load(ring)
+    async with signer.turn:
+        async with storage.read() as reading:
+            ring = await reading.keys()
+            longest = _longest(await reading.longest_access_token())
+        try:
+            due = _settle({key.kid: key for key in ring}, {}, algs, now=now, longest=longest)
+        except _Wanting:
+            due = True
+        if due:
+            return await _carry_out(storage, signer, now=now, algs=algs)
+        signer.load(ring)
     return ring
+
+
+async def reload(storage: Storage, signer: Signer) -> None:
+    """Let ``signer`` hold the ring as it is now.
+
+    Raises:
+        StorageUnavailable: the ring could not be read; the signer keeps what it held.
+    """
+    async with signer.turn:
+        async with storage.read() as reading:
+            ring = await reading.keys()
+        signer.load(ring)
 
 
 async def rotate(
     storage: Storage, signer: Signer, *, now: Instant, algs: Sequence[Algorithm] = ALGORITHMS
 ) -> list[RingKey]:
     """Let the *next* keys sign from now on, however young the signing ones are. Arguments as ``ensure``."""
-    return await _carry_out(storage, signer, now=now, algs=algs, force=True)
+    async with signer.turn:
+        return await _carry_out(storage, signer, now=now, algs=algs, force=True)
 
 
 async def revoke(
@@ -87,7 +101,8 @@ async def revoke(
     Raises:
         NoSuchKey: the ring has none of that id.
     """
-    return await _carry_out(storage, signer, now=now, algs=algs, revoked=kid)
+    async with signer.turn:
+        return await _carry_out(storage, signer, now=now, algs=algs, revoked=kid)
 
 
 async def _carry_out(

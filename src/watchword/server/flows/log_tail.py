@@ -9,11 +9,14 @@ from typing import Final
 
 from watchword.protocol.revocation_feed import HEARTBEAT_SECONDS, RevocationSet
 from watchword.server.domain.time import Instant
+from watchword.server.flows.shared_round import SharedRound
 from watchword.server.ports.clock import Clock
 from watchword.server.ports.storage import Storage, StorageUnavailable
 from watchword.server.ports.telemetry import Telemetry
 
 _PAGE: Final = 1000
+# Tokens of unknown keys, which anybody can make up, cost no more reads of the ring than one in this time.
+_KEYS_PAUSE: Final = 0.1
 
 
 class LogTail:
@@ -36,6 +39,7 @@ class LogTail:
         self._changed = asyncio.Event()
         self._known = RevocationSet()
         self._keys_revoked = keys_revoked
+        self._keys_anew = SharedRound(keys_revoked, pause=_KEYS_PAUSE)
         self.log = ""
         self.link = ""
         self.head = 0
@@ -58,6 +62,14 @@ class LogTail:
             await self._read()
         return self._known
 
+    async def keys_anew(self) -> None:
+        """Load the key ring as it is now: another node may have made a key that is not known here yet.
+
+        Raises:
+            StorageUnavailable: the ring cannot be read.
+        """
+        await self._keys_anew()
+
     async def fresh(self) -> None:
         """Return if the primary was read within a heartbeat; else read it now.
 
@@ -68,18 +80,18 @@ class LogTail:
             await self._read_together()
 
     async def follow(self) -> None:
-        """Follow the log for ever; trouble with the database is waited out. Ends when cancelled."""
-        away = False
+        """Follow the log for ever; trouble is told and waited out, whatever it is. Ends when cancelled."""
+        told: type[Exception] | None = None
         while True:
             try:
                 await self._read_together()
-                away = False
+                told = None
                 # Half the heartbeat, so that one failed read does not cost one.
                 await self._storage.wait_for_log(self.head, seconds=HEARTBEAT_SECONDS / 2)
-            except StorageUnavailable as error:
-                if not away:
-                    self._telemetry.warn("feed.database_away", detail=str(error))
-                away = True
+            except Exception as error:  # noqa: BLE001 # without a follower nobody would hear of a revocation again
+                if type(error) is not told:
+                    self._tell(error)
+                told = type(error)
                 await asyncio.sleep(HEARTBEAT_SECONDS / 5)
 
     async def changed(self, *, seconds: float) -> None:
@@ -92,6 +104,15 @@ class LogTail:
                 await event.wait()
         except TimeoutError:
             return
+
+    def _tell(self, error: Exception) -> None:
+        if isinstance(error, StorageUnavailable):
+            self._telemetry.warn("feed.database_away", detail=str(error))
+        else:
+            # Without its text: a driver's message may quote values of a row.
+            self._telemetry.warn(
+                "maintenance.failed", exception=type(error).__name__, detail="the log cannot be followed"
+            )
 
     async def _read_together(self) -> None:
         """Read; whoever asks meanwhile shares the read and its failure: a silent database is waited for once."""
@@ -108,14 +129,24 @@ class LogTail:
 
     async def _read(self) -> None:
         async with self._lock:
+            log, after = self.log, self.head if self.log else 0
+            restored = False
             while True:
                 # The clock first: what was committed after this instant may be missing, what was before is not.
                 now = self._clock.now()
-                page = await self._storage.log_after(self.head if self.log else 0, now=now, limit=_PAGE)
-                if page.log != self.log and self.log:
+                page = await self._storage.log_after(after, now=now, limit=_PAGE)
+                renamed = log not in ("", page.log)
+                log = page.log
+                if renamed:
+                    restored = True
                     self._telemetry.warn("feed.log_renamed", detail="the database was restored")
+                    if page.after > 0:
+                        # Its numbers mean other entries than those known here, down to the first.
+                        after = 0
+                        continue
+                after = page.last
                 grew = page.last != self.head or page.log != self.log
-                if any(entry.kid is not None for entry in page.entries):
+                if restored or any(entry.kid is not None for entry in page.entries):
                     await self._keys_revoked()
                 for entry in page.entries:
                     self._known.add(entry)

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
-from watchword.server.domain.key_ring import KeyState
 from watchword.server.flows import key_ring
 from watchword.server.flows.backchannel_logout import Courier
 from watchword.server.flows.parts import Parts
@@ -26,12 +25,13 @@ _SWEEP_STEP: Final = 200
 @asynccontextmanager
 async def maintained(parts: Parts, outgoing: Outgoing) -> AsyncIterator[None]:
     """Run the tasks while the block runs. ``outgoing`` is the way to clients that hear of sign-outs."""
-    ring = _Ring(parts)
     courier = Courier(parts, outgoing)
     tasks = [
         asyncio.create_task(parts.log_tail.follow(), name="follow the log"),
-        asyncio.create_task(_every(parts, _RING_SECONDS, ring.look), name="look at the ring"),
-        asyncio.create_task(_every(parts, _CALENDAR_SECONDS, ring.advance), name="advance the ring"),
+        asyncio.create_task(
+            _every(parts, _RING_SECONDS, lambda: key_ring.reload(parts.storage, parts.signer)), name="load the ring"
+        ),
+        asyncio.create_task(_every(parts, _CALENDAR_SECONDS, lambda: _advance(parts)), name="advance the ring"),
         asyncio.create_task(_every(parts, _SWEEP_SECONDS, lambda: sweep(parts)), name="sweep"),
         asyncio.create_task(_every(parts, _COURIER_SECONDS, courier.bring), name="bring messages"),
     ]
@@ -54,23 +54,8 @@ async def sweep(parts: Parts) -> int:
         await asyncio.sleep(0.05)
 
 
-class _Ring:
-    """Sees when the ring was changed by another process, and moves it on by the calendar."""
-
-    def __init__(self, parts: Parts) -> None:
-        self._parts = parts
-        self._seen: dict[str, KeyState] = {}
-
-    async def look(self) -> None:
-        async with self._parts.storage.read() as reading:
-            keys = await reading.keys()
-        states = {key.kid: key.state for key in keys}
-        if states != self._seen:
-            self._parts.signer.load(keys)
-            self._seen = states
-
-    async def advance(self) -> None:
-        await key_ring.ensure(self._parts.storage, self._parts.signer, now=self._parts.clock.now())
+async def _advance(parts: Parts) -> None:
+    await key_ring.ensure(parts.storage, parts.signer, now=parts.clock.now())
 
 
 async def _every(parts: Parts, seconds: float, work: Callable[[], Awaitable[object]]) -> None:

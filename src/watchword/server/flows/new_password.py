@@ -20,11 +20,13 @@ async def hash_accepted(passwords: Passwords, password: str, *, username: str, e
         NotAccepted: too short, too long, easy to guess, or built from the user's or the site's name.
         PasswordsBusy: too many are waiting.
     """
+    if len(password) > password_policy.MAX_TYPED:
+        raise NotAccepted(password_policy.TOO_LONG)
     host = urlsplit(issuer).hostname
     context = tuple(word for word in (username, *(email or "").partition("@")[::2], host, "watchword") if word)
     normal = password_policy.normalise(password)
     # The estimator need not look at what is too long in any case.
-    score = passwords.score(normal[: password_policy.MAX_LENGTH], context=context)
+    score = await passwords.score(normal[: password_policy.MAX_LENGTH], context=context)
     objection = password_policy.objection(normal, score=score, context=context)
     if objection is not None:
         raise NotAccepted(objection)

@@ -1,11 +1,12 @@
 """What flows are made of: the ports, and the few settings that rules take as arguments."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from watchword.server.domain.lifetimes import Lifetimes
 from watchword.server.domain.secret_ring import SecretRing
 from watchword.server.flows.directory import Directory
 from watchword.server.flows.log_tail import LogTail
+from watchword.server.flows.throttling import Turns
 from watchword.server.ports.clock import Clock
 from watchword.server.ports.entropy import Entropy
 from watchword.server.ports.passwords import Passwords
@@ -32,3 +33,4 @@ class Parts:
     directory: Directory
     log_tail: LogTail
     sign_up_open: bool = False
+    turns: Turns = field(default_factory=Turns)

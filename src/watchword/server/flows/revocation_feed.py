@@ -73,18 +73,24 @@ class RevocationFeed:
                 self._made[key] = known
         return known
 
-    async def follow(self, after: int) -> AsyncIterator[Message]:
+    async def follow(self, after: int, credentials: ClientCredentials | None = None) -> AsyncIterator[Message]:
         """Messages from ``after`` on, until the node stops: at once, whenever the log grows, and every 5 s.
 
-        While the primary cannot be read, nothing is said; the reader notices the silence.
+        While the primary cannot be read, nothing is said; the reader notices the silence. Before each message it is
+        asked anew whether he who offered ``credentials`` may read: the stream of a client that was disabled, deleted
+        or given another secret ends.
         """
         position = after
         while not self._parts.log_tail.stopped:
             try:
+                await may_read(self._parts, credentials)
                 message = await self.message(position)
             except (StorageUnavailable, TemporarilyUnavailable):
                 await self._parts.log_tail.changed(seconds=1)
                 continue
+            except (InvalidClient, AccessDenied) as refused:
+                self._parts.telemetry.tell(refused.slug, error=refused.code, detail=refused.detail)
+                return
             yield message
             position = message.sequence
             if message.complete:
@@ -106,6 +112,9 @@ class RevocationFeed:
             return self._sign(batch, complete=True)
         now = parts.clock.now()
         page = await parts.storage.log_after(after, now=now, limit=wire.MAX_BATCH_ENTRIES)
+        if page.log != tail.log or page.head > tail.head:
+            # The page may revoke the very key that is about to sign it: the tail's read loads the ring that is without.
+            await tail.caught_up()
         batch = wire.Batch(
             iss=parts.issuer,
             iat=now,

@@ -63,7 +63,8 @@ async def start(parts: Parts, tx: Writing, begin: Beginning, *, sid: str | None 
         client_id=begin.client.client_id,
         scope=begin.scope,
         audiences=begin.audiences,
-        created_at=now,
+        # A grant older than its client is dead, and the clock that dated the client may be ahead of ours.
+        created_at=max(now, client.created_at),
         last_used_at=now,
         idle=lifetime.idle,
         absolute_end=now + lifetime.absolute,

@@ -33,7 +33,7 @@ class SignUp:
     username: str
     password: str = field(repr=False)
     email: str | None
-    network: str
+    network: str | None
 
 
 async def sign_up(parts: Parts, asked: SignUp, *, now: Instant) -> User:
@@ -45,12 +45,13 @@ async def sign_up(parts: Parts, asked: SignUp, *, now: Instant) -> User:
     """
     if not parts.sign_up_open:
         raise SignUpClosed(slug="sign_up.closed")
+    # First of all: what comes after takes time that somebody else wants.
+    await _count(parts, asked.network, now=now)
     try:
         username = parse_username(asked.username)
         email = None if asked.email is None else parse_email(asked.email)
     except ValueError as error:
         raise InvalidRequest(str(error), slug="sign_up.malformed") from None
-    await _count(parts, asked.network, now=now)
     try:
         hashed = await hash_accepted(
             parts.passwords, asked.password, username=username, email=email, issuer=parts.issuer
@@ -76,7 +77,7 @@ async def sign_up(parts: Parts, asked: SignUp, *, now: Instant) -> User:
     return user
 
 
-async def _count(parts: Parts, network: str, *, now: Instant) -> None:
+async def _count(parts: Parts, network: str | None, *, now: Instant) -> None:
     """Every try counts, taken names too: the answer 409 cannot be hidden, so asking it must be slow."""
     key = sign_up_key(parts.secrets, network)
     async with parts.storage.write() as tx:

@@ -26,8 +26,12 @@ class Passwords(Protocol):
         """
         ...
 
-    def score(self, password: str, *, context: tuple[str, ...]) -> int:
-        """How hard to guess, from 0 (at once) to 4 (very)."""
+    async def score(self, password: str, *, context: tuple[str, ...]) -> int:
+        """How hard to guess, from 0 (at once) to 4 (very).
+
+        Raises:
+            PasswordsBusy: too many are waiting.
+        """
         ...
 
 

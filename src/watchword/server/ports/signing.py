@@ -1,5 +1,6 @@
 """Signing: who holds private keys."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -14,7 +15,13 @@ class NoSigningKey(Exception):
 
 
 class Signer(Protocol):
-    """Signs with the key that is in turn. ``load`` replaces what it holds."""
+    """Signs with the key that is in turn. ``load`` replaces what it holds.
+
+    Attributes:
+        turn: held from before the ring is read until it is loaded, so that an older ring never replaces a newer one.
+    """
+
+    turn: asyncio.Lock
 
     def load(self, keys: list[RingKey]) -> None:
         """Take over the ring: unseal the private keys of *signing*, and all public ones."""
@@ -30,6 +37,10 @@ class Signer(Protocol):
         Raises:
             NoSigningKey: there is none.
         """
+        ...
+
+    def can_sign(self, alg: Algorithm) -> bool:
+        """Whether there is a signing key of that algorithm."""
         ...
 
     def published(self) -> list[VerificationKey]:

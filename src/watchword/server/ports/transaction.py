@@ -186,6 +186,10 @@ class Writing(Reading, Protocol):
         """The changed row of a client."""
         ...
 
+    async def delete_grants_of_client(self, client_id: str, *, limit: int) -> int:
+        """Delete up to ``limit`` grants of a client, and return how many there were: for many, in small steps."""
+        ...
+
     async def delete_client(self, client_id: str) -> None:
         """Delete a client with its grants, codes, consents and pushed requests."""
         ...

@@ -8,8 +8,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Generic, TypeVar
 
-from watchword.server.ports.storage import StorageUnavailable
-
 T = TypeVar("T")
 
 POLL_SECONDS: Final = 0.15
@@ -60,7 +58,7 @@ class LogWatch:
     async def _poll(self) -> None:
         while self._waiters:
             # A hint may fail; the reads that follow a wait say what is wrong.
-            with suppress(StorageUnavailable):
+            with suppress(Exception):
                 self.grown(await self._peek())
             await asyncio.sleep(POLL_SECONDS)
 

@@ -7,7 +7,7 @@ wait for each other up to the busy timeout.
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from functools import cache
+from functools import cache, partial
 from operator import attrgetter
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -25,7 +25,7 @@ from watchword.server.storage.grant_rows import grant_of, of_grant, standing_of
 from watchword.server.storage.log_watch import LogWatch, SharedRead
 from watchword.server.storage.redemption import ADVANCED, Coalescer, Loaded, Waiting, judge
 from watchword.server.storage.rows import of_event
-from watchword.server.storage.sqlite_driver import unavailable
+from watchword.server.storage.sqlite_driver import probe, unavailable
 from watchword.server.storage.sqlite_thread import SqliteConnection, SqliteThread
 from watchword.server.storage.statement import Call, Statement, Steps, fixed
 from watchword.server.storage.transaction import StepsReading, StepsWriting
@@ -70,6 +70,7 @@ class SqliteStorage:
         self._reading = _Turn()
         self._coalescer = Coalescer(self._carry, workers=1, size=BATCH)
         self._head = SharedRead(self._read_head)
+        self._probe = SharedRead(partial(asyncio.to_thread, probe, database))
         self._watch = LogWatch(self._peek)
         self._closed = False
 
@@ -127,7 +128,9 @@ class SqliteStorage:
         return page
 
     async def clock(self) -> Instant:
-        """See the port."""
+        """See the port. The file is read, so that a node whose file is gone or cut short does not call itself ready."""
+        self._check_open()
+        await self._probe()
         return self._clock.now()
 
     async def sweep(self, *, now: Instant, limit: int) -> int:

@@ -2,6 +2,7 @@
 
 import importlib
 import sqlite3
+from contextlib import closing
 from types import ModuleType
 from typing import Any, Final, NamedTuple
 from urllib.parse import quote
@@ -47,6 +48,7 @@ _UNAVAILABLE: Final = {
     22: "the file is too large for this system",
     26: "the file is not a database",
 }
+_NOT_OURS: Final = "SQLite: the file does not hold the tables any more"
 
 
 class SqliteLibrary(NamedTuple):
@@ -73,9 +75,7 @@ def connect(database: SqliteDatabase, *, read_only: bool = False) -> Any:
         StorageUnavailable: there is no such file, or it is none of SQLite's.
     """
     try:
-        connection = driver.connect(
-            f"file:{quote(str(database.path))}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
-        )
+        connection = _open(database, mode="rw")
     except driver.Error as error:
         raise unavailable(error) from error
     try:
@@ -87,6 +87,31 @@ def connect(database: SqliteDatabase, *, read_only: bool = False) -> Any:
         connection.close()
         raise unavailable(error) from error
     return connection
+
+
+def probe(database: SqliteDatabase) -> None:
+    """Return if the file is there and can be read, from its beginning to the log's head.
+
+    On a connection of its own: one that was open before goes on with what it remembers, and with a file that others
+    have deleted.
+
+    Raises:
+        StorageUnavailable: it cannot.
+    """
+    try:
+        with closing(_open(database, mode="ro")) as connection:
+            found = connection.execute("SELECT count(*) FROM log_head").fetchone()[0]
+    except driver.Error as error:
+        known = unavailable(error)
+        raise known if isinstance(known, StorageUnavailable) else StorageUnavailable(_NOT_OURS) from error
+    if not found:
+        raise StorageUnavailable(_NOT_OURS)
+
+
+def _open(database: SqliteDatabase, *, mode: str) -> Any:
+    return driver.connect(
+        f"file:{quote(str(database.path))}?mode={mode}", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+    )
 
 
 def is_busy(error: Exception) -> bool:

@@ -161,9 +161,11 @@ grants: Final = Table(
     Column("ended_at", Double),
     Column("ended_reason", Text),
     # When it ended, or will end at the latest. A rotation does not move it, so no index is touched by one, and
-    # PostgreSQL finds room for the new version of the row on the same page.
+    # PostgreSQL finds room for the new version of the row on the same page. (The migration asks it to leave room there;
+    # said here, it would load SQLAlchemy's PostgreSQL on SQLite, too.)
     Column("ends_at", Double, nullable=False, index=True),
-    postgresql_with={"fillfactor": "70"},
+    # In the order in which a deleted client's grants go, a few at a time.
+    Index("ix_grants_client_id", "client_id", "id"),
 )
 
 codes: Final = Table(

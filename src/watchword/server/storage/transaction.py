@@ -150,6 +150,9 @@ class StepsWriting(StepsReading):
     async def put_client(self, client: Client) -> None:
         await self._run(writes.put_client(client))
 
+    async def delete_grants_of_client(self, client_id: str, *, limit: int) -> int:
+        return await self._run(writes.delete_grants_of_client(client_id, limit))
+
     async def delete_client(self, client_id: str) -> None:
         await self._run(writes.delete_client(client_id))
 

@@ -12,10 +12,10 @@ from typing import Final, Literal
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars
 
-from watchword.protocol.errors import MethodNotAllowed, NotFound, OAuthError, TemporarilyUnavailable
+from watchword.protocol.errors import InvalidClient, MethodNotAllowed, NotFound, OAuthError, TemporarilyUnavailable
 from watchword.protocol.metadata import OAUTH_PATH, OPENID_PATH
 from watchword.protocol.rejection import TokenRejected
 from watchword.server.ports.storage import StorageUnavailable
@@ -28,6 +28,7 @@ _MAX_IN_FLIGHT: Final = 1000
 # A request's id only tells requests apart: what this process is called, and how many it had before.
 _NODE: Final = token_hex(4)
 _SERIAL: Final = count()
+_EXPOSED: Final = "www-authenticate, retry-after, x-request-id"
 _PREFLIGHT: Final = {
     "access-control-allow-methods": "GET, POST, DELETE",
     "access-control-allow-headers": "authorization, content-type",
@@ -41,13 +42,18 @@ class Route:
 
     Attributes:
         sharing: which web origins may read the answers (CORS).
-        challenge: the scheme that a 401 names.
+        challenge: the scheme that a 401 names, unless the client used another.
+        vital: answered however many are in flight: from memory, or for many at once.
     """
 
     endpoints: dict[str, Endpoint]
     sharing: Sharing = "nobody"
     challenge: str = "Bearer"
-    streams: bool = False
+    vital: bool = False
+
+
+def _used_basic(request: Request) -> bool:
+    return request.headers.get("authorization", "").lower().startswith("basic ")
 
 
 class Edge:
@@ -64,21 +70,21 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
-        request = Request(scope, receive)
+        request = Request(scope, self._waiting(receive))
         # A task serves one request, so its context ends with it.
         request_id = f"{_NODE}{next(_SERIAL):08x}"
         bind_contextvars(request_id=request_id)
         route = self._routes.get(scope["path"]) or self._folder_of(scope["path"])
-        counted = route is None or not route.streams
+        counted = route is not None and not route.vital
         self._in_flight += counted
         try:
             response = await self._answer(request, route)
+            if route is not None and "origin" in request.headers:
+                await self._share(request, response, route)
         except ClientDisconnect:
             return
         finally:
             self._in_flight -= counted
-        if route is not None and "origin" in request.headers:
-            await self._share(request, response, route)
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             response.headers["x-request-id"] = request_id
         await response(scope, receive, send)
@@ -87,6 +93,25 @@ class Edge:
         """The route of a folder, whose key ends with a slash: it takes one name below."""
         folder, _, name = path.rpartition("/")
         return self._routes.get(f"{folder}/") if name else None
+
+    def _waiting(self, receive: Receive) -> Receive:
+        """``receive``, in which a request that waits for its client is not in flight: any client may dawdle."""
+
+        async def received() -> Message:
+            self._in_flight -= 1
+            try:
+                message = await receive()
+            finally:
+                self._in_flight += 1
+            self._must_have_room()
+            return message
+
+        return received
+
+    def _must_have_room(self) -> None:
+        if self._in_flight > _MAX_IN_FLIGHT:
+            # What waits without a bound is answered by nobody in the end.
+            raise TemporarilyUnavailable(slug="server.overloaded", retry_after=1 + randbelow(4))
 
     async def _answer(self, request: Request, route: Route | None) -> Response:
         method = request.method
@@ -99,12 +124,14 @@ class Edge:
             endpoint = route.endpoints.get("GET" if method == "HEAD" else method)
             if endpoint is None:
                 raise MethodNotAllowed(slug="request.method")
-            if self._in_flight > _MAX_IN_FLIGHT:
-                # What waits without a bound is answered by nobody in the end.
-                raise TemporarilyUnavailable(slug="server.overloaded", retry_after=1 + randbelow(4))
+            if not route.vital:
+                self._must_have_room()
             return await endpoint(self._web, request)
         except OAuthError as error:
             self._tell(request, error.slug, error=error.code, status=error.status, detail=error.detail)
+            if isinstance(error, InvalidClient) and _used_basic(request):
+                # RFC 6749 §5.2: the header "field matching the authentication scheme used by the client".
+                scheme = "Basic"
             response = rendering.refusal(error, scheme=scheme)
             if isinstance(error, MethodNotAllowed) and route is not None:
                 response.headers["allow"] = ", ".join(sorted(route.endpoints))
@@ -158,8 +185,11 @@ class Edge:
             allowed = await self._web.parts.directory.origins(now=self._web.parts.clock.now())
         except StorageUnavailable:
             return
+        except Exception as error:  # noqa: BLE001 - as in _answer; what was done is told to those who may read it anyway
+            self._broken(request, error)
+            return
         if origin == self._own_origin or origin in allowed:
             response.headers["access-control-allow-origin"] = origin
-            response.headers["access-control-expose-headers"] = "www-authenticate, retry-after"
+            response.headers["access-control-expose-headers"] = _EXPOSED
             if route.sharing == "origins with cookies":
                 response.headers["access-control-allow-credentials"] = "true"

@@ -1,15 +1,18 @@
 """Health: ``/healthz`` says that the process lives, ``/readyz`` that it can do its work."""
 
-from typing import Final
+from typing import Final, get_args
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from watchword.server.domain.api import Algorithm
 from watchword.server.ports.storage import StorageUnavailable
 from watchword.server.web.context import Web
 from watchword.server.web.rendering import answer
 
 MAX_CLOCK_SKEW: Final = 2.0
+# Three heartbeats of the feed: by then its readers have noticed the silence.
+MAX_LOG_AGE: Final = 15.0
 
 
 async def healthz(_: Web, __: Request) -> Response:
@@ -18,7 +21,7 @@ async def healthz(_: Web, __: Request) -> Response:
 
 
 async def readyz(web: Web, _: Request) -> Response:
-    """``GET /readyz``: 200 when the database answers, clocks agree within 2 s, and there are keys to sign with."""
+    """``GET /readyz``: 200 when the database answers, clocks agree within 2 s, the log is followed, keys can sign."""
     parts = web.parts
     checks: dict[str, str] = {}
     try:
@@ -31,7 +34,8 @@ async def readyz(web: Web, _: Request) -> Response:
         checks["clock"] = "ok" if skew <= MAX_CLOCK_SKEW else f"{skew:.1f} s off the database's clock"
     except StorageUnavailable:
         checks["database"] = "does not answer"
-    signing = {key.alg for key in parts.signer.published()}
-    checks["keys"] = "ok" if {"ES256", "RS256"} <= signing else "no signing key"
+    unread = parts.clock.now() - parts.log_tail.read_at
+    checks["log"] = "ok" if unread <= MAX_LOG_AGE else f"not read for more than {MAX_LOG_AGE:.0f} s"
+    checks["keys"] = "ok" if all(map(parts.signer.can_sign, get_args(Algorithm))) else "no signing key"
     ready = all(found == "ok" for found in checks.values())
     return answer({"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503)

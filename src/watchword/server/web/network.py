@@ -29,12 +29,12 @@ class Origin:
 
     Attributes:
         caller: for the refresh rule; None without evidence.
-        network: for the throttle, which must count something even without evidence.
+        network: for the throttle; None without evidence.
         device: a shortened user agent, for the user to recognise.
     """
 
     caller: Caller | None
-    network: str
+    network: str | None
     device: str
 
 
@@ -82,9 +82,14 @@ class Network:
     def _origin(self, peer: Address | None, address: Address | None, agent: str) -> Origin:
         device = "".join(c for c in agent[:_DEVICE_LENGTH] if c.isprintable())
         if address is None:
-            return Origin(None, "unknown" if peer is None else network_of(peer), device)
+            return Origin(None, None if peer is None else self._stranger(peer), device)
         network = network_of(address)
         return Origin(caller_of(network, agent, self._keys), network, device)
+
+    def _stranger(self, peer: Address) -> str | None:
+        """The network of a peer that is no caller: with a header of his own nobody gets rid of the throttle."""
+        # Where nothing was said about proxies it may be one that was not named, and everybody would be in its network.
+        return None if self._trusted is None or self._trusts(peer) else network_of(peer)
 
     def _evidence(self, peer: Address) -> Address | None:
         # Behind a proxy that was not named, every client would look like the proxy: that is no evidence.

@@ -56,7 +56,7 @@ def refusal(error: OAuthError, *, scheme: str) -> Response:
 def rejection(error: TokenRejected) -> Response:
     """A refused access token, at an endpoint that is a protected resource itself."""
     headers = {**NO_STORE, "www-authenticate": error.challenge(realm="watchword")}
-    body = {"error": error.error or "invalid_token", "error_description": "present a valid access token"}
+    body = {"error": error.error or "invalid_token", "error_description": error.description}
     return answer(body, status=error.status, headers=headers)
 
 

@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from watchword.protocol.errors import InvalidRequest
 from watchword.protocol.revocation_feed import SSE_EVENT
+from watchword.server.flows.client_authentication import ClientCredentials
 from watchword.server.flows.revocation_feed import may_read
 from watchword.server.web.context import Web
 from watchword.server.web.reading import Fields, client_credentials
@@ -31,12 +32,12 @@ async def revocations(web: Web, request: Request) -> Response:
     # The first message is made before the status is sent, so that trouble is still an honest 503.
     await web.feed.message(after)
     return StreamingResponse(
-        _events(web, after), headers={**NO_STORE, "x-accel-buffering": "no"}, media_type="text/event-stream"
+        _events(web, after, offered), headers={**NO_STORE, "x-accel-buffering": "no"}, media_type="text/event-stream"
     )
 
 
-async def _events(web: Web, after: int) -> AsyncIterator[str]:
-    async for message in web.feed.follow(after):
+async def _events(web: Web, after: int, offered: ClientCredentials | None) -> AsyncIterator[str]:
+    async for message in web.feed.follow(after, offered):
         yield f"id: {message.sequence}\nevent: {SSE_EVENT}\ndata: {message.batch}\n\n"
 
 

@@ -56,7 +56,7 @@ class QuickPasswords:
     async def verify(self, password: str, hashed: str | None) -> QuickVerdict:
         return QuickVerdict(hashed == f"hashed {password[::-1]}")
 
-    def score(self, password: str, *, context: tuple[str, ...]) -> int:
+    async def score(self, password: str, *, context: tuple[str, ...]) -> int:
         return 0 if password.startswith("weak") else 4
 
 

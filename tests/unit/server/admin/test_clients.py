@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from tests.support.builders import a_grant
 from tests.support.rfc import rfc
 from tests.unit.server.admin.conftest import ToldClock, log_of, told
 
@@ -204,3 +205,29 @@ async def test_a_client_that_is_not_there_is_refused(parts: Parts, flow: object)
     assert callable(flow)
     with pytest.raises(Refused, match="no client 'nobody'"):
         await flow(parts, "nobody")
+
+
+async def test_a_deleted_clients_grants_go_in_small_transactions(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "_GRANTS_AT_ONCE", 3)
+    made = (await create(parts, "web")).client
+    grants = [a_grant(client=made) for _ in range(8)]
+    other = a_grant()
+    async with parts.storage.write() as tx:
+        for grant in (*grants, other):
+            await tx.add_grant(grant)
+    begun = 0
+    write = parts.storage.write
+
+    def counted() -> Any:
+        nonlocal begun
+        begun += 1
+        return write()
+
+    monkeypatch.setattr(parts.storage, "write", counted)
+    assert await clients.delete(parts, "web") == made
+    # It is disabled, three times grants go, and then the client itself.
+    assert begun == 5
+    async with parts.storage.read() as reading:
+        assert [await reading.grant(grant.id) for grant in grants] == [None] * 8
+        assert await reading.grant(other.id) is not None
+    assert (await told(parts))[-2:] == ["client.disabled", "client.deleted"]

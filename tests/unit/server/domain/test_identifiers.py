@@ -83,6 +83,8 @@ def test_case_and_normal_form_never_make_another_name(text: str) -> None:
         "",
         "  ",
         "a" * 129,
+        " " * 400 + "a" + " " * 112,
+        "a" + "\u0315" * 512,
         "a\0b",
         "a\nb",
         "a\u200bb",

@@ -1,5 +1,6 @@
 """The directory: as fresh as a second, and silent when the database is away."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -25,12 +26,64 @@ async def test_a_client_is_believed_for_a_second_and_then_read_again(door: Door)
     assert not again.enabled
 
 
-async def test_a_client_that_is_not_there_is_looked_for_each_time(door: Door) -> None:
-    directory, now = door.parts.directory, door.clock.now()
-    assert await directory.client("newcomer", now=now) is None
+async def test_that_a_client_is_not_there_is_believed_for_a_second_too(door: Door) -> None:
+    directory, clock = door.parts.directory, door.clock
+    assert await directory.client("newcomer", now=clock.now()) is None
     async with door.parts.storage.write() as tx:
         await tx.add_client(public("newcomer"))
-    assert await directory.client("newcomer", now=now) is not None
+    door.trouble.listen()
+    assert await directory.client("newcomer", now=clock.now()) is None
+    assert door.trouble.operations == []
+    clock.advance(FRESH_SECONDS)
+    assert await directory.client("newcomer", now=clock.now()) is not None
+    assert await directory.client("newcomer", now=clock.now()) is not None
+    assert door.trouble.operations == ["read", "client"]
+
+
+async def test_unknown_ids_are_remembered_within_a_bound_and_drive_out_no_client(door: Door) -> None:
+    directory, now = door.parts.directory, door.clock.now()
+    web = await directory.client("web", now=now)
+    for number in range(2500):
+        await directory.client(f"nobody-{number}", now=now)
+    assert len(directory._unknown) <= 1000
+    assert await directory.client("web", now=now) is web
+
+
+async def test_all_who_ask_at_once_share_one_read(door: Door) -> None:
+    directory, now = door.parts.directory, door.clock.now()
+    door.trouble.listen()
+    found = await asyncio.gather(*(directory.client("web", now=now) for _ in range(50)))
+    assert {client.client_id for client in found if client is not None} == {"web"}
+    assert door.trouble.operations == ["read", "client"]
+    door.trouble.listen()
+    await asyncio.gather(*(directory.client("nobody", now=now) for _ in range(50)))
+    assert door.trouble.operations == ["read", "client"]
+    door.trouble.listen()
+    await asyncio.gather(*(directory.offer(now=now) for _ in range(50)))
+    assert door.trouble.operations.count("catalog") == 1
+    await asyncio.gather(*(directory.origins(now=now) for _ in range(50)))
+    assert door.trouble.operations.count("clients") == 1
+
+
+async def test_who_goes_away_takes_the_read_from_nobody(door: Door) -> None:
+    directory, now = door.parts.directory, door.clock.now()
+    first = asyncio.create_task(directory.client("web", now=now))
+    second = asyncio.create_task(directory.client("web", now=now))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second is not None
+    assert first.cancelled()
+
+
+async def test_a_shared_read_that_fails_is_not_remembered(door: Door) -> None:
+    directory, now = door.parts.directory, door.clock.now()
+    door.trouble.down = True
+    asked = (directory.client("web", now=now), directory.client("web", now=now), directory.offer(now=now))
+    failed = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(one) for one in failed} == {StorageUnavailable}
+    door.trouble.down = False
+    assert await directory.client("web", now=now) is not None
+    assert (await directory.offer(now=now)).longest == 900
 
 
 async def test_what_is_known_outlives_no_second_without_the_database(door: Door) -> None:

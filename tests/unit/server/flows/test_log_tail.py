@@ -165,3 +165,61 @@ async def test_more_entries_than_a_page_holds_are_all_read(door: Door) -> None:
     known = await door.parts.log_tail.caught_up()
     assert len(known) == 2500
     assert door.parts.log_tail.head == 2500
+
+
+async def test_a_log_of_another_name_that_is_longer_is_read_from_its_beginning_too(two_nodes: Door) -> None:
+    here = two_nodes.nodes[0]
+    token = await token_of(two_nodes)
+    await revoke(here, "of-the-old-log")
+    await here.parts.log_tail.caught_up()
+    storage: Any = here.parts.storage
+    tables = storage.inner.database.tables
+    tables.log_name, tables.sequence, tables.log, tables.links = "another-log", 0, [], {}
+    # The entry that concerns the token has the number up to which the old log was known.
+    await revoke(here, token.sid or "", "a-second", "a-third")
+    known = await here.parts.log_tail.caught_up()
+    assert two_nodes.heard.count("feed.log_renamed") == 1
+    assert (here.parts.log_tail.log, here.parts.log_tail.head) == ("another-log", 3)
+    assert len(known) == 4
+    with pytest.raises(TokenRejected):
+        known.judge(token)
+
+
+async def test_after_a_restore_the_keys_are_loaded_anew(door: Door) -> None:
+    loaded = 0
+    parts = door.parts
+
+    async def keys_revoked() -> None:
+        nonlocal loaded
+        loaded += 1
+
+    tail = LogTail(parts.storage, parts.clock, parts.telemetry, keys_revoked=keys_revoked)
+    await revoke(door.nodes[0], "a")
+    await tail.caught_up()
+    assert loaded == 0
+    storage: Any = parts.storage
+    storage.inner.database.tables.log_name = "another-log"
+    await tail.caught_up()
+    assert loaded == 1
+
+
+async def test_no_trouble_ends_the_follower(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watchword.server.flows.log_tail.HEARTBEAT_SECONDS", 0.01)
+    storage: Any = door.parts.storage
+    tail, tries = door.parts.log_tail, 0
+    log_after = storage.inner.log_after
+
+    async def broken(*_: Any, **__: Any) -> None:
+        nonlocal tries
+        tries += 1
+        raise KeyError("a row that nobody foresaw")
+
+    monkeypatch.setattr(storage.inner, "log_after", broken)
+    async with following(tail):
+        await until(lambda: tries > 3)
+        monkeypatch.setattr(storage.inner, "log_after", log_after)
+        await revoke(door.nodes[0], "a-session")
+        await until(lambda: tail.head == 1)
+    (told,) = [fields for slug, fields in door.heard.said if slug == "maintenance.failed"]
+    assert told["exception"] == "KeyError"
+    assert "row" not in str(told)

@@ -1,13 +1,20 @@
 """Signed batches: one read and one signature for all readers at one place, and silence when nothing can be known."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.support.door import Door
+from tests.support.cast import CLIENT_SECRET
+from tests.support.door import PUBLIC_ISSUER, Door
+from tests.unit.server.flows.conftest import OpenNodes
 
+from watchword.protocol import jws
 from watchword.protocol.errors import TemporarilyUnavailable
+from watchword.protocol.revocation_feed import HEARTBEAT_SECONDS, TYP, parse_batch
 from watchword.server.domain import revocation
+from watchword.server.flows import key_ring
+from watchword.server.flows.client_authentication import ClientCredentials
 from watchword.server.ports.storage import StorageUnavailable
 
 PATIENCE = 5
@@ -103,3 +110,63 @@ async def test_when_the_node_stops_streams_end(door: Door) -> None:
     door.parts.log_tail.stop()
     async with asyncio.timeout(PATIENCE):
         assert await ending is None
+
+
+async def test_a_node_that_has_not_heard_of_a_revoked_key_does_not_sign_its_revocation_with_it(
+    two_nodes: Door,
+) -> None:
+    here, there = two_nodes.nodes
+    await revoke(two_nodes, "a", "b")
+    message = await here.feed.message(0)
+    header, _ = jws.verify(message.batch, here.parts.signer.find, typ=TYP)
+    published = {key.kid for key in here.parts.signer.published()}
+    await key_ring.revoke(there.parts.storage, there.parts.signer, header.kid, now=two_nodes.clock.now())
+    # Another reader comes, while the last read of the log still counts.
+    two_nodes.clock.advance(1)
+    message = await here.feed.message(1)
+    anew, batch = parse_batch(message.batch, there.parts.signer.find, issuer=two_nodes.plan.issuer)
+    assert [entry.kid for entry in batch.entries] == [None, header.kid]
+    assert anew in published - {header.kid}
+
+
+@pytest.mark.parametrize(
+    ("changes", "slug"),
+    [
+        ({"enabled": False}, "client.disabled"),
+        ({"secret_hash": b"\0" * 32}, "client.secret"),
+        ({"serves": None}, "feed.not_a_server"),
+    ],
+)
+async def test_a_stream_ends_when_its_reader_may_not_read_any_more(
+    open_nodes: OpenNodes, changes: dict[str, Any], slug: str
+) -> None:
+    door = await open_nodes(issuer=PUBLIC_ISSUER)
+    offered = ClientCredentials("orders", "client_secret_basic", CLIENT_SECRET)
+    stream = door.nodes[0].feed.follow(0, offered)
+    await anext(stream)
+    async with door.parts.storage.write() as tx:
+        client = await tx.lock_client("orders")
+        assert client is not None
+        await tx.put_client(replace(client, **changes))
+    door.clock.advance(HEARTBEAT_SECONDS)
+    ending = asyncio.ensure_future(anext(stream, None))
+    await asyncio.sleep(0)
+    door.parts.log_tail._changed.set()
+    async with asyncio.timeout(PATIENCE):
+        assert await ending is None
+    assert door.heard.count(slug) == 1
+
+
+async def test_a_stream_goes_on_while_its_reader_may_read(open_nodes: OpenNodes) -> None:
+    door = await open_nodes(issuer=PUBLIC_ISSUER)
+    offered = ClientCredentials("orders", "client_secret_basic", CLIENT_SECRET)
+    stream = door.nodes[0].feed.follow(0, offered)
+    for number in range(1, 4):
+        await revoke(door, f"session-{number}")
+        door.clock.advance(HEARTBEAT_SECONDS)
+        following = asyncio.ensure_future(anext(stream))
+        await asyncio.sleep(0)
+        door.parts.log_tail._changed.set()
+        async with asyncio.timeout(PATIENCE):
+            assert (await following).sequence == number
+    await stream.aclose()  # type: ignore[attr-defined]

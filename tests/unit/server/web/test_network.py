@@ -63,8 +63,20 @@ def test_a_private_peer_is_no_evidence_where_nothing_was_said_about_proxies() ->
     assert sent_from("10.0.0.1", by=network(trusted=None, issuer="http://127.0.0.1:8000")).caller is not None
 
 
+def test_the_throttle_counts_by_network_only_where_the_network_is_known() -> None:
+    proxies = (ip_network("10.0.0.0/8"),)
+    # Nothing was said: the peer may be a proxy, and everybody would be in its network.
+    assert sent_from("10.0.0.1", by=network(trusted=None)).network is None
+    assert sent_from("8.8.8.8", by=network(trusted=None), x_forwarded_for="192.0.2.1").network is None
+    assert sent_from("10.0.0.1", by=network(trusted=proxies)).network is None
+    assert sent_from("10.0.0.1", by=network(trusted=proxies), x_forwarded_for="8.8.4.4").network == "8.8.4.0/24"
+    # Something was said, and this peer is no proxy: with a header of his own he is not rid of the throttle.
+    for trusted in ((), proxies):
+        assert sent_from("8.8.8.8", by=network(trusted=trusted), x_forwarded_for="1.2.3.4").network == "8.8.8.0/24"
+
+
 def test_without_a_peer_there_is_no_caller() -> None:
-    assert sent_from(None, by=network()) == Origin(None, "unknown", "app/1")
+    assert sent_from(None, by=network()) == Origin(None, None, "app/1")
 
 
 def test_a_device_shows_nothing_that_cannot_be_printed() -> None:

@@ -113,3 +113,20 @@ async def test_a_media_type_is_taken_with_parameters_and_in_any_case() -> None:
     for spelt in ("application/x-www-form-urlencoded", "Application/X-WWW-Form-Urlencoded; charset=utf-8"):
         form = await read_form(request_over(Wire(part(b"a=1")), content_type=spelt))
         assert form.get("a") == "1"
+
+
+async def test_of_many_that_dawdle_the_one_that_does_for_longest_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reading, "_MOST_WAITING", 3)
+    wires = [Wire() for _ in range(5)]
+    bodies = []
+    for wire in wires:
+        bodies.append(asyncio.ensure_future(read_body(request_over(wire))))
+        await asyncio.sleep(0)
+    async with asyncio.timeout(1):
+        for refused in bodies[:2]:
+            with pytest.raises(InvalidRequest, match="in time"):
+                await refused
+        for wire in wires[2:]:
+            wire.queue.put_nowait(part(b"a"))
+        assert await asyncio.gather(*bodies[2:]) == [b"a"] * 3
+    assert not reading._waiting

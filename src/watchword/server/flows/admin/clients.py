@@ -4,6 +4,7 @@ Implements: RFC 6749 §2, §2.3.1; RFC 7591 §2 (metadata); RFC 9700 §2.1 (exac
     OpenID Connect RP-Initiated Logout 1.0 §3.1; OpenID Connect Back-Channel Logout 1.0 §2.2.
 """
 
+import asyncio
 import hashlib
 from dataclasses import dataclass, replace
 from typing import Final
@@ -23,6 +24,7 @@ from watchword.server.flows.parts import Parts
 from watchword.server.ports.transaction import AlreadyThere, Writing
 
 _SECRET_BYTES: Final = 32
+_GRANTS_AT_ONCE: Final = 200
 _SIGN_IN: Final[frozenset[GrantType]] = frozenset({"authorization_code", "refresh_token"})
 _FOR_ITSELF: Final[frozenset[GrantType]] = frozenset({"client_credentials"})
 # Remembered past a deletion: a new client of the same id must not be given tokens that the cut declares dead.
@@ -160,19 +162,36 @@ async def rotate_secret(parts: Parts, client_id: str) -> Registered:
 async def delete(parts: Parts, client_id: str) -> Client:
     """Delete a client with its grants, and declare its access tokens dead.
 
+    The client is disabled first. However many grants it has, they go in small transactions, so that nobody who
+    refreshes meanwhile waits for them; whoever is stopped in between begins again.
+
     Returns:
         The client as it was.
 
     Raises:
         Refused: there is no such client.
     """
+    before = await shown(parts, client_id)
+    await disable(parts, client_id)
+    await _delete_grants(parts, client_id)
     now = parts.clock.now()
     async with parts.storage.write() as tx:
         client = await _lock(tx, client_id)
-        await tx.put_meta(_CUT + client_id, str(await _cut(tx, client_id, now=now)))
+        # Disabling has cut it off already, unless somebody enabled it meanwhile.
+        cut = await _cut(tx, client_id, now=now) if client.enabled else client.disabled_until
+        await tx.put_meta(_CUT + client_id, str(cut))
         await tx.delete_client(client_id)
         await tx.record(Administered(what="client.deleted", subject=client_id), now=now)
-    return client
+    return before
+
+
+async def _delete_grants(parts: Parts, client_id: str) -> None:
+    while True:
+        async with parts.storage.write() as tx:
+            if await tx.delete_grants_of_client(client_id, limit=_GRANTS_AT_ONCE) < _GRANTS_AT_ONCE:
+                return
+        # Other processes that wait for the file get their turn.
+        await asyncio.sleep(0.01)
 
 
 def hash_secret(secret: str) -> bytes:

@@ -17,7 +17,7 @@ from watchword.server.flows.admin.refusal import Refused, listing
 from watchword.server.flows.endings import end_everything
 from watchword.server.flows.new_password import NotAccepted, hash_accepted
 from watchword.server.flows.parts import Parts
-from watchword.server.flows.throttling import account_key
+from watchword.server.flows.throttling import account_keys
 from watchword.server.ports.transaction import AlreadyThere, Reading, Writing
 
 _PAGE = 1000
@@ -160,7 +160,7 @@ async def set_password(parts: Parts, name: str, password: str) -> User:
         user = await end_everything(tx, user, reason="password_changed", now=now)
         await tx.put_user(user)
         # Whoever guessed at the old password has to begin anew; so may the owner, from wherever he is.
-        await tx.put_buckets([throttle.cleared(account_key(parts.secrets, user.username_key))])
+        await tx.put_buckets([throttle.cleared(key) for key in account_keys(parts.secrets, user.username_key)])
         await tx.record(Administered(what="user.password_set", subject=user.sub), now=now)
     return user
 

@@ -217,6 +217,7 @@ def upgrade() -> None:
     op.create_index("ix_grants_sid", "grants", ["sid"])
     op.create_index("ix_grants_sub", "grants", ["sub"])
     op.create_index("ix_grants_ends_at", "grants", ["ends_at"])
+    op.create_index("ix_grants_client_id", "grants", ["client_id", "id"])
     op.create_index("ix_codes_sub", "codes", ["sub"])
     op.create_index("ix_codes_expires_at", "codes", ["expires_at"])
     op.create_index("ix_log_until", "log", ["until"])
