@@ -89,6 +89,6 @@ def test_a_weaker_sign_in_never_satisfies_a_stronger_demand() -> None:
 
 @standard(CORE, "3.1.2.6")
 def test_what_a_silent_request_is_told() -> None:
-    refusals = {step: silent_refusal(step) for step in ("sign_in", "consent", "answer")}  # type: ignore[arg-type]
+    refusals = {step: silent_refusal(step) for step in ("sign_in", "consent", "answer")}
     codes = {step: None if error is None else error.code for step, error in refusals.items()}
     assert codes == {"sign_in": "login_required", "consent": "consent_required", "answer": None}
