@@ -127,13 +127,8 @@ sessions: Final = Table(
     Column("cookie_hash", LargeBinary),
     Column("idle", Double),
     Column("last_seen_at", Double, nullable=False, server_default=text("0")),
-    Index(
-        "uq_sessions_cookie_hash",
-        "cookie_hash",
-        unique=True,
-        sqlite_where=text("cookie_hash IS NOT NULL"),
-        postgresql_where=text("cookie_hash IS NOT NULL"),
-    ),
+    # Rows without a cookie do not collide: both databases hold NULLs to differ from each other.
+    Index("uq_sessions_cookie_hash", "cookie_hash", unique=True),
 )
 
 grants: Final = Table(

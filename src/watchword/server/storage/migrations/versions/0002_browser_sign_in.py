@@ -54,14 +54,7 @@ def upgrade() -> None:
         sa.Column("tries", sa.BigInteger, nullable=False),
     )
 
-    op.create_index(
-        "uq_sessions_cookie_hash",
-        "sessions",
-        ["cookie_hash"],
-        unique=True,
-        sqlite_where=sa.text("cookie_hash IS NOT NULL"),
-        postgresql_where=sa.text("cookie_hash IS NOT NULL"),
-    )
+    op.create_index("uq_sessions_cookie_hash", "sessions", ["cookie_hash"], unique=True)
     op.create_index("ix_pushed_requests_expires_at", "pushed_requests", ["expires_at"])
     op.create_index("ix_deliveries_due_at", "deliveries", ["due_at"])
     op.create_index("ix_deliveries_expires_at", "deliveries", ["expires_at"])
