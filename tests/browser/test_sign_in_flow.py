@@ -143,7 +143,7 @@ async def test_a_user_who_says_no_comes_back_without_a_code(
     assert "code" not in answer
 
 
-@standard("OAuth 2.0 Form Post Response Mode", "2")
+@standard("OAuth 2.0 Form Post Response Mode 1.0", "2")
 async def test_a_posted_answer_leaves_by_a_button_where_no_scripts_run(
     opened: Opened, application: Site, server: RunningServer
 ) -> None:
