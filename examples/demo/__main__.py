@@ -19,6 +19,8 @@ def main() -> int:
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = "127.0.0.1,localhost"
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
+    # A shell that starts it in the background has Ctrl-C ignored; here it ends the story all the same.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     narrator = Narrator()
     narrator.title("Watchword: the life of a token, on this machine, with real programs")
     try:
