@@ -52,7 +52,7 @@ async def full(door: Door, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Non
 async def test_clients_that_dawdle_with_their_bodies_shed_nobody(door: Door) -> None:
     http = door.caller()
     await door.parts.log_tail.fresh()
-    async with AsyncExitStack() as crowd:
+    async with asyncio.timeout(20), AsyncExitStack() as crowd:
         for pieces in ([], [b"{"]):
             for _ in range(edge._MAX_IN_FLIGHT // 2 + 1):
                 dawdling = exchange(door, "POST", "/session", headers=[JSON], pieces=pieces, stalls=True)

@@ -92,6 +92,8 @@ class Directory:
         if len(self._clients) >= _MOST_CLIENTS:
             self._clients.clear()
         self._clients[client_id] = (now, client)
+        # A client that was just made may name an API that was made just before: what was believed is then too old.
+        self._offer.doubt(unless=lambda offer: offer.catalog.apis.keys() >= set(client.apis))
         return client
 
     async def _read_offer(self) -> Offer:
@@ -118,6 +120,11 @@ class _Believed(Generic[T]):
             self._reading = _begun(self._read_at(now))
             self._reading.add_done_callback(self._over)
         return await asyncio.shield(self._reading)
+
+    def doubt(self, *, unless: Callable[[T], bool]) -> None:
+        """Read anew at the next question, unless what is known will do."""
+        if self._known is not None and not unless(self._known[1]):
+            self._known = None
 
     async def _read_at(self, now: Instant) -> T:
         found = await self._read()
