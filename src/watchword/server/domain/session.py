@@ -58,3 +58,7 @@ class Session:
         if self.ended_at is not None or not user.enabled or self.epoch != user.epoch or now >= self.expires_at:
             return False
         return self.idle is None or now < self.last_seen_at + self.idle
+
+    def may_go_on(self, *, user: User, now: Instant) -> bool:
+        """Whether a new sign-in of its user takes it up again: it has rested too long at most."""
+        return self.ended_at is None and user.enabled and self.epoch == user.epoch and now < self.expires_at

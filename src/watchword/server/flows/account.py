@@ -9,10 +9,10 @@ from watchword.protocol.errors import InvalidCredentials, PasswordRefused, Tempo
 from watchword.server.domain.audit import PasswordChanged
 from watchword.server.domain.consent import Consent
 from watchword.server.domain.grant import Grant
-from watchword.server.domain.session import Session
+from watchword.server.domain.session import Authentication, Session
 from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User
-from watchword.server.flows.browser_session import SignedIn
+from watchword.server.flows.browser_session import SignedIn, hash_of, new_cookie
 from watchword.server.flows.endings import end_everything, end_grant, end_session
 from watchword.server.flows.new_password import NotAccepted, hash_accepted
 from watchword.server.flows.parts import Parts
@@ -47,8 +47,10 @@ async def overview(parts: Parts, signed_in: SignedIn, *, now: Instant) -> Accoun
     return Account(sessions=living, consents=consents)
 
 
-async def change_password(parts: Parts, signed_in: SignedIn, asked: NewPassword, *, now: Instant) -> None:
-    """A new password. All other sessions end; this one is lifted over the cut.
+async def change_password(parts: Parts, signed_in: SignedIn, asked: NewPassword, *, now: Instant) -> str:
+    """A new password. All other sessions end; this one is lifted over the cut, under the cookie that is returned.
+
+    The old cookie dies: whoever has a copy of it is what the change may be about.
 
     Raises:
         InvalidCredentials, TooManyTries: the current password is not it; it counts like a failed sign-in.
@@ -57,7 +59,8 @@ async def change_password(parts: Parts, signed_in: SignedIn, asked: NewPassword,
     """
     user = signed_in.user
     proof = PasswordSignIn(username=user.username, password=asked.current, network=asked.network)
-    await sign_in(parts, proof, now=now)
+    _, proved = await sign_in(parts, proof, now=now)
+    cookie = new_cookie(parts)
     try:
         hashed = await hash_accepted(
             parts.passwords, asked.wanted, username=user.username, email=user.email, issuer=parts.issuer
@@ -71,8 +74,9 @@ async def change_password(parts: Parts, signed_in: SignedIn, asked: NewPassword,
         sid = signed_in.session.sid
         ended = await end_everything(tx, locked, reason="password_changed", now=now, besides=sid)
         await tx.put_user(replace(ended, password_hash=hashed))
-        await _lift(tx, sid, ended.epoch)
+        await _lift(tx, sid, epoch=ended.epoch, proved=proved, cookie=cookie)
         await tx.record(PasswordChanged(sub=user.sub), now=now)
+    return cookie
 
 
 async def log_out_everywhere(parts: Parts, signed_in: SignedIn, *, now: Instant) -> None:
@@ -108,7 +112,9 @@ async def _lock_user(tx: Writing, signed_in: SignedIn) -> User:
     return locked
 
 
-async def _lift(tx: Writing, sid: str, epoch: int) -> None:
+async def _lift(tx: Writing, sid: str, *, epoch: int, proved: Authentication, cookie: str) -> None:
     session = await tx.lock_session(sid)
-    if session is not None:
-        await tx.put_session(replace(session, epoch=epoch))
+    if session is None or session.ended_at is not None:
+        return
+    lifted = replace(session, epoch=epoch, cookie_hash=hash_of(cookie))
+    await tx.put_session(replace(lifted, auth_time=proved.auth_time, acr=proved.acr, amr=proved.amr))

@@ -163,6 +163,8 @@ async def allowed(parts: Parts, underway: Underway, signed_in: SignedIn, *, now:
         return SignInWanted()
     scope, audiences = await _grantable(parts, underway, signed_in, now=now)
     async with parts.storage.write() as tx:
+        # So that a withdrawal of consent comes wholly before or wholly after.
+        await tx.lock_user(signed_in.user.sub)
         before = await tx.consent(signed_in.user.sub, underway.client.client_id)
         await tx.put_consent(
             Consent(

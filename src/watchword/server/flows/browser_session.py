@@ -31,6 +31,11 @@ def hash_of(cookie: str) -> bytes:
     return hashlib.sha256(cookie.encode()).digest()
 
 
+def new_cookie(parts: Parts) -> str:
+    """A cookie that nobody can guess."""
+    return base64url.encode(parts.entropy.draw(_COOKIE_BYTES))
+
+
 async def find(parts: Parts, cookie: str | None, *, now: Instant) -> SignedIn | None:
     """The session behind a cookie, if it lives; its last use is noted now and then.
 
@@ -67,14 +72,14 @@ async def begin(
         cookie: what the browser held before.
         now: seconds since the epoch.
     """
-    value = base64url.encode(parts.entropy.draw(_COOKIE_BYTES))
+    value = new_cookie(parts)
     async with parts.storage.write() as tx:
         user = await tx.lock_user(proof.sub)
         if user is None or not user.enabled or user.epoch != proof.epoch:
             return None
         before = await tx.session_by_cookie(hash_of(cookie)) if cookie else None
         held = await tx.lock_session(before[0].sid) if before is not None else None
-        if held is not None and held.sub == user.sub and held.lives(user=user, now=now):
+        if held is not None and held.sub == user.sub and held.may_go_on(user=user, now=now):
             session = replace(
                 held,
                 cookie_hash=hash_of(value),
@@ -85,7 +90,7 @@ async def begin(
             )
             await tx.put_session(session)
         else:
-            if held is not None:
+            if held is not None and held.sub != user.sub:
                 await end_session(tx, held, reason="another_user", now=now)
             session = _fresh(parts, proof, value, device=device, now=now)
             await tx.add_session(session)

@@ -32,11 +32,14 @@ class Logout:
         client: the application, if it said who it is.
         continue_url: where to go afterwards, with the state; None to stay.
         confirmed: the application proved by an ID token that it means this very session, so nobody need be asked.
+        sid: the session that ends: the browser's own, or the one that the ID token names when the browser's has rested
+            too long to be seen. Its grants may still live.
     """
 
     client: Client | None
     continue_url: str | None
     confirmed: bool
+    sid: str | None
 
 
 async def understand(
@@ -62,13 +65,15 @@ async def understand(
         raise BadLogout("bad_redirect_uri", "post_logout_redirect_uri is not one of the client's")
     confirmed = hint is not None and (signed_in is None or hint[1] == signed_in.session.sid)
     state = values.get("state") or None
-    return Logout(client=client, continue_url=_with_state(target, state), confirmed=confirmed)
+    hinted = None if hint is None else hint[1]
+    sid = hinted if signed_in is None else signed_in.session.sid
+    return Logout(client=client, continue_url=_with_state(target, state), confirmed=confirmed, sid=sid)
 
 
-async def sign_out_browser(parts: Parts, signed_in: SignedIn, *, now: Instant) -> None:
-    """End the browser's session, and with it the grants within it."""
+async def sign_out_browser(parts: Parts, sid: str, *, now: Instant) -> None:
+    """End a session, and with it the grants within it."""
     async with parts.storage.write() as tx:
-        session = await tx.lock_session(signed_in.session.sid)
+        session = await tx.lock_session(sid)
         if session is not None:
             await end_session(tx, session, reason="signed_out", now=now)
 

@@ -15,6 +15,7 @@ from watchword.server.domain.identifiers import ID_BYTES, random_id
 from watchword.server.domain.lifetimes import RefreshLifetime
 from watchword.server.domain.session import Authentication, Session
 from watchword.server.domain.time import Instant
+from watchword.server.domain.user import User
 from watchword.server.flows.parts import Parts
 from watchword.server.ports.transaction import Writing
 
@@ -53,8 +54,10 @@ async def start(parts: Parts, tx: Writing, begin: Beginning, *, sid: str | None 
     if client is None or not client.enabled or client.created_at != begin.client.created_at:
         raise InvalidClient(slug="client.disabled", detail="deleted or disabled since the request began")
     lifetime = parts.lifetimes.refresh_of(begin.client.lifetime)
-    joined = sid is not None and "offline_access" not in begin.scope
-    session = await _joined(tx, sid) if joined and sid is not None else _own(parts, begin, lifetime)
+    # Whoever signed out since has taken back what the code stands for, whichever session the grant would get.
+    held = None if sid is None else await _standing_session(tx, sid, user=user, now=now)
+    joined = held is not None and "offline_access" not in begin.scope
+    session = held if joined and held is not None else _own(parts, begin, lifetime)
     grant = Grant(
         id=parts.entropy.draw(ID_BYTES),
         gid=random_id(parts.entropy.draw(ID_BYTES)),
@@ -84,9 +87,9 @@ async def start(parts: Parts, tx: Writing, begin: Beginning, *, sid: str | None 
     return grant, standing_of(session, user_roles=user.roles)
 
 
-async def _joined(tx: Writing, sid: str) -> Session:
+async def _standing_session(tx: Writing, sid: str, *, user: User, now: Instant) -> Session:
     session = await tx.lock_session(sid)
-    if session is None or session.ended_at is not None:
+    if session is None or not session.lives(user=user, now=now):
         raise InvalidGrant(slug="session.signed_out", detail="the browser's session ended since the sign-in")
     return session
 

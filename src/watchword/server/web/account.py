@@ -57,7 +57,7 @@ async def change_password(web: Web, request: Request) -> Response:
         current=fields.get("current_password", ""), wanted=wanted, network=web.network.origin(request).network
     )
     try:
-        await flow.change_password(web.parts, signed_in, asked, now=now)
+        browser.keep(await flow.change_password(web.parts, signed_in, asked, now=now))
     except (InvalidCredentials, PasswordRefused, TooManyTries, TemporarilyUnavailable) as refusal:
         return await _page(web, request, browser, signed_in, refusal=refusal)
     return browser.dress(_done(web, "password_changed"))

@@ -38,8 +38,8 @@ async def end_session(web: Web, request: Request) -> Response:
         if "csrf" not in fields or request.method != "POST":
             return browser.dress(_ask(web, request, browser, logout, dict(asked), signed_in.user.username))
         browser.must_be_own_form(fields, web.parts.secrets)
-    if signed_in is not None:
-        await sign_out_browser(web.parts, signed_in, now=now)
+    if logout.sid is not None:
+        await sign_out_browser(web.parts, logout.sid, now=now)
     if browser.session_cookie is not None:
         browser.forget()
     if logout.continue_url is not None:

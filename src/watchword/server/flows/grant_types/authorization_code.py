@@ -110,7 +110,7 @@ async def _still_consented(tx: Writing, code: rule.AuthorizationCode, client: Cl
     if client.first_party or code.sid is None:
         return True
     consent = await tx.consent(code.authentication.sub, client.client_id)
-    return consent is not None and code.scope <= consent.scope
+    return consent is not None and code.scope <= consent.scope and set(code.audiences) <= set(consent.audiences)
 
 
 def _presentation(client: Client, request: TokenRequest) -> rule.Presentation:
