@@ -187,7 +187,8 @@ def test_every_answer_of_an_https_issuer_wants_https_for_a_year(behind_tls: Runn
 @pytest.mark.slow
 def test_an_http_issuer_says_nothing_of_https(tmp_path: Path) -> None:
     server = sqlite_server(tmp_path).start()
-    found = answers(server)
-    assert server.stop() == 0
-    for what, answer in found.items():
-        assert answer.getheader("strict-transport-security") is None, what
+    try:
+        for what, answer in answers(server).items():
+            assert answer.getheader("strict-transport-security") is None, what
+    finally:
+        assert server.stop() == 0
