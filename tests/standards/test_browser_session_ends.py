@@ -52,8 +52,10 @@ async def test_a_password_change_makes_a_copied_cookie_worthless(everywhere: Doo
     view = await visitor.signed_in()
     copied = dict(visitor.http.cookies)
     form = view.forms["password-form"]
-    wanted = {"current_password": PASSWORD, "new_password": NEW_PASSWORD, "repeated_password": NEW_PASSWORD}
-    assert (await visitor.post(form, **wanted)).status_code == 303
+    answer = await visitor.post(
+        form, current_password=PASSWORD, new_password=NEW_PASSWORD, repeated_password=NEW_PASSWORD
+    )
+    assert answer.status_code == 303
     thief = everywhere.caller(agent=AGENT)
     thief.cookies.update(copied)
     assert (await thief.get("/account")).status_code == 303
