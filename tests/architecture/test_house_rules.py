@@ -108,7 +108,8 @@ def test_a_registry_and_a_machines_path_are_found_in_any_file(tmp_path: Path, li
 
 
 @pytest.mark.parametrize(
-    "line", ["https://id.example/home/page", "GET /users/work", "pypi", "copypi.organic", "/etc/watchword", "a/work/b"]
+    "line",
+    ["https://id.example/home/page", "GET /users/work", "pypi", "cop" + "ypi.organic", "/etc/watchword", "a/work/b"],
 )
 def test_ordinary_addresses_and_paths_are_no_findings(tmp_path: Path, line: str) -> None:
     assert made(tmp_path, docs__page_dot_md=f"{line}\n") == []
