@@ -22,8 +22,8 @@ from watchword.protocol.scope import Scope
 from watchword.server.domain.api import Api
 from watchword.server.domain.audit import AuditRecord, SignedIn, TokenRevoked
 from watchword.server.domain.throttle import Bucket
+from watchword.server.ports.already_there import AlreadyThere
 from watchword.server.ports.storage import Storage
-from watchword.server.ports.transaction import AlreadyThere
 
 
 async def test_users_come_back_with_their_roles(storage: Storage) -> None:
@@ -162,6 +162,31 @@ async def test_sessions_come_back_newest_first(storage: Storage) -> None:
         assert await tx.sessions_of(user.sub) == [new, old]
         assert await tx.session(new.sid) == new
         assert await tx.session("none") is None
+
+
+async def test_a_session_holds_grants_as_long_as_one_of_them_lives(storage: Storage) -> None:
+    user, client, off = a_user(), a_client("app"), a_client("off", enabled=False)
+    late = a_client("late", created_at=NOW + 60)
+    holding, resting, old, gone, disabled, inherited = (a_session(user) for _ in range(6))
+    grants = [
+        a_grant(holding, client),
+        a_grant(holding, client, ended_at=NOW),
+        a_grant(resting, client, idle=60),
+        a_grant(old, client, absolute_end=NOW + 60),
+        a_grant(gone, client, ended_at=NOW, ended_reason="theft"),
+        a_grant(disabled, off),
+        a_grant(inherited, late),
+        a_grant(a_session(), client),
+    ]
+    async with storage.write() as tx:
+        for one in (client, off, late):
+            await tx.add_client(one)
+        for grant in grants:
+            await tx.add_grant(grant)
+    async with storage.read() as tx:
+        assert await tx.sessions_with_grants(user.sub, now=NOW + 59) == {holding.sid, resting.sid, old.sid}
+        assert await tx.sessions_with_grants(user.sub, now=NOW + 60) == {holding.sid}
+        assert await tx.sessions_with_grants("nobody", now=NOW) == set()
 
 
 async def test_grants_come_back_by_id_by_name_and_by_session(storage: Storage) -> None:

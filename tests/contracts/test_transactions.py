@@ -10,8 +10,8 @@ from tests.support.builders import NOW, a_client, a_grant, a_key, a_session, a_u
 
 from watchword.server.domain.audit import Administered
 from watchword.server.domain.revocation import of_grant
+from watchword.server.ports.already_there import AlreadyThere
 from watchword.server.ports.storage import Storage, StorageUnavailable
-from watchword.server.ports.transaction import AlreadyThere
 
 
 async def test_a_block_that_ends_is_committed_and_seen_by_every_node(nodes: Nodes) -> None:

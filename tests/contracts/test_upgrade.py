@@ -33,6 +33,8 @@ from watchword.server.storage.sqlite_schema import upgrade_sqlite
 # What the version before knew of these tables: the columns that its statements name.
 _NEW_COLUMNS = {
     "clients": {"post_logout_redirect_uris", "backchannel_logout_uri", "name", "requires_pkce"},
+    "users": {"email_key"},
+    "codes": {"id_token_claims"},
     "sessions": {"cookie_hash", "idle", "last_seen_at"},
 }
 

@@ -10,7 +10,7 @@ from tests.support.door import ELSEWHERE, ISSUER, Door
 from tests.support.rfc import rfc, standard
 from tests.support.visitor import View, Visitor, read_id_token, request_of
 
-from watchword.server.domain.session import ACR_PASSWORD
+from watchword.protocol.authentication_class import ACR_PASSWORD
 
 CORE = "OpenID Connect Core 1.0"
 

@@ -8,6 +8,7 @@ import secrets
 from typing import Any, Final
 
 from watchword.protocol import base64url
+from watchword.protocol.authentication_class import ACR_PASSWORD
 from watchword.protocol.scope import Scope
 from watchword.server.domain.api import Api
 from watchword.server.domain.client import Client
@@ -18,9 +19,12 @@ from watchword.server.domain.grant_types.authorization_code import Authorization
 from watchword.server.domain.identifiers import username_key
 from watchword.server.domain.key_ring import RingKey
 from watchword.server.domain.lifetimes import DAY
+from watchword.server.domain.one_time_link import OneTimeLink
+from watchword.server.domain.passkey import Passkey
 from watchword.server.domain.pushed_request import PushedRequest
-from watchword.server.domain.session import ACR_PASSWORD, Authentication, Session
+from watchword.server.domain.session import Authentication, Session
 from watchword.server.domain.throttle import Bucket
+from watchword.server.domain.totp import Totp
 from watchword.server.domain.user import User
 
 NOW: Final = 1_800_000_000.0
@@ -139,6 +143,40 @@ def a_delivery(**changes: Any) -> Delivery:
         "expires_at": NOW + 1 * DAY,
     }
     return Delivery(**given | changes)
+
+
+def a_passkey(user: User, **changes: Any) -> Passkey:
+    """A passkey that is copied between devices."""
+    given: dict[str, Any] = {
+        "credential_id": secrets.token_bytes(32),
+        "sub": user.sub,
+        "public_key": b"cose",
+        "sign_count": 0,
+        "backup_eligible": True,
+        "backed_up": False,
+        "transports": ("internal",),
+        "name": "Phone",
+        "created_at": NOW,
+    }
+    return Passkey(**given | changes)
+
+
+def a_totp(user: User, **changes: Any) -> Totp:
+    """An authenticator app; its seed is of no use."""
+    return Totp(**{"sub": user.sub, "sealed": b"sealed", "last_step": 7, "created_at": NOW, **changes})
+
+
+def a_link(user: User, **changes: Any) -> OneTimeLink:
+    """A link that resets a password."""
+    given: dict[str, Any] = {
+        "id": secrets.token_bytes(16),
+        "purpose": "reset_password",
+        "sub": user.sub,
+        "email": "ada@example.org",
+        "epoch": user.epoch,
+        "expires_at": NOW + 30 * 60,
+    }
+    return OneTimeLink(**given | changes)
 
 
 def a_grant(session: Session | None = None, client: Client | None = None, **changes: Any) -> Grant:

@@ -166,6 +166,8 @@ def _sweep(tables: Tables, now: Instant, limit: int) -> int:
     drop(tables.grants, lambda row: (row.absolute_end if row.ended_at is None else row.ended_at) + AFTERWARDS)
     drop(tables.codes, lambda row: row.expires_at)
     drop(tables.pushed, lambda row: row.expires_at)
+    drop(tables.one_time_links, lambda row: row.expires_at)
+    drop(tables.spent, lambda until: until)
     drop(tables.deliveries, lambda row: row.expires_at)
     drop(tables.buckets, lambda row: row.until)
     audit = dict(enumerate(tables.audit))

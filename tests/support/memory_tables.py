@@ -6,6 +6,8 @@ from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
+from tests.support.memory_factors import FactorTables, MemoryFactorsReading, MemoryFactorsWriting
+
 from watchword.protocol import base64url
 from watchword.protocol.revocation_feed import Entry, first_link
 from watchword.protocol.scope import Scope
@@ -17,17 +19,18 @@ from watchword.server.domain.consent import Consent
 from watchword.server.domain.delivery import Delivery
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.domain.grant_types.authorization_code import AuthorizationCode
+from watchword.server.domain.identifiers import email_key as folded
 from watchword.server.domain.key_ring import RingKey
 from watchword.server.domain.pushed_request import PushedRequest
 from watchword.server.domain.session import Session
 from watchword.server.domain.throttle import Bucket
 from watchword.server.domain.time import Instant, Seconds
 from watchword.server.domain.user import User
-from watchword.server.ports.transaction import AlreadyThere
+from watchword.server.ports.already_there import AlreadyThere
 
 
 @dataclass
-class Tables:
+class Tables(FactorTables):
     """All rows. They are immutable, so a copy of the dictionaries is a copy of everything."""
 
     users: dict[str, User] = field(default_factory=dict)
@@ -62,8 +65,10 @@ class Tables:
         return made
 
 
-class MemoryReading:
+class MemoryReading(MemoryFactorsReading):
     """Reads of a snapshot."""
+
+    tables: Tables
 
     def __init__(self, tables: Tables) -> None:
         self.tables = tables
@@ -73,6 +78,11 @@ class MemoryReading:
 
     async def user_by_name(self, username_key: str) -> User | None:
         return next((user for user in self.tables.users.values() if user.username_key == username_key), None)
+
+    async def users_by_email(self, email_key: str, *, limit: int) -> list[User]:
+        found = [one for one in self.tables.users.values() if one.email and one.email_verified]
+        having = [one for one in found if folded(one.email or "") == email_key]
+        return sorted(having, key=lambda one: (one.created_at, one.sub))[:limit]
 
     async def users(self, *, after: str = "", limit: int = 1000) -> list[User]:
         ordered = sorted(self.tables.users.values(), key=lambda user: user.username_key)
@@ -112,6 +122,14 @@ class MemoryReading:
         found = [grant for grant in self.tables.grants.values() if grant.sid == sid]
         return sorted(found, key=lambda grant: (grant.created_at, grant.gid))
 
+    async def sessions_with_grants(self, sub: str, *, now: Instant) -> set[str]:
+        living = [
+            grant
+            for grant in self.tables.grants.values()
+            if grant.sub == sub and grant.ended_at is None and now < min(grant.absolute_end, grant.idle_end)
+        ]
+        return {grant.sid for grant in living if self._standing(grant).client_enabled}
+
     async def grant(self, grant_id: bytes) -> tuple[Grant, Standing] | None:
         grant = self.tables.grants.get(grant_id)
         return None if grant is None else (grant, self._standing(grant))
@@ -145,6 +163,9 @@ class MemoryReading:
     async def code(self, code_hash: bytes) -> AuthorizationCode | None:
         return self.tables.codes.get(code_hash)
 
+    async def is_delivery_due(self, *, now: Instant) -> bool:
+        return any(one.due_at <= now < one.expires_at for one in self.tables.deliveries.values())
+
     async def keys(self) -> list[RingKey]:
         return sorted(self.tables.keys.values(), key=lambda key: (key.created_at, key.kid))
 
@@ -176,12 +197,15 @@ class MemoryReading:
         )
 
 
-class MemoryWriting(MemoryReading):
+class MemoryWriting(MemoryReading, MemoryFactorsWriting):
     """Writes to a copy that replaces the original at the commit. There is one writer at a time: locks are reads."""
 
     def __init__(self, tables: Tables) -> None:
         super().__init__(tables)
         self.entries: list[Entry] = []
+
+    def keeps(self, sub: str) -> bool:
+        return sub in self.tables.users
 
     async def lock_user(self, sub: str) -> User | None:
         return await self.user(sub)
@@ -200,6 +224,7 @@ class MemoryWriting(MemoryReading):
         _drop(self.tables.grants, lambda grant: grant.sub == sub)
         _drop(self.tables.codes, lambda code: code.authentication.sub == sub)
         _drop(self.tables.consents, lambda consent: consent.sub == sub)
+        self.drop_factors(sub)
 
     async def add_client(self, client: Client) -> None:
         _add(self.tables.clients, client.client_id, client, "client")

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from watchword.protocol import pkce, redirect_uri
+from watchword.protocol.authentication_class import LADDER
 from watchword.protocol.errors import (
     InvalidRequest,
     InvalidScope,
@@ -29,14 +30,13 @@ from watchword.server.domain import permission
 from watchword.server.domain.api import Catalog
 from watchword.server.domain.authorization_request import AuthorizationRequest, Prompt, ResponseMode
 from watchword.server.domain.client import Client
-from watchword.server.domain.session import ACR_PASSWORD
 
 Parameters: TypeAlias = Sequence[tuple[str, str]]
 
 _MAX_STATE: Final = 2048
 _PROMPTS: Final[tuple[Prompt, ...]] = ("none", "login", "consent", "select_account", "create")
-# What can be asked for, and what our sign-ins are: a stronger one always satisfies a weaker demand.
-ACR_VALUES: Final = (ACR_PASSWORD,)
+# What can be asked for, and what our sign-ins are.
+ACR_VALUES: Final = LADDER
 
 
 class NotToBeRedirected(Exception):

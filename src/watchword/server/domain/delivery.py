@@ -6,7 +6,7 @@ from typing import Final, Literal
 from watchword.server.domain.lifetimes import DAY, MINUTE
 from watchword.server.domain.time import Instant
 
-DeliveryKind = Literal["backchannel_logout"]
+DeliveryKind = Literal["backchannel_logout", "mail", "forgotten_password"]
 
 FIRST_PAUSE: Final = 5.0
 LONGEST_PAUSE: Final = 30 * MINUTE
@@ -18,7 +18,7 @@ class Delivery:
     """A row.
 
     Attributes:
-        target: the URL that it goes to.
+        target: the URL or address that it goes to.
         content: what the message is made of when it is sent; never a token.
         due_at: when it is tried next.
         expires_at: when it is given up.

@@ -86,6 +86,11 @@ def username_key(text: str) -> str:
     return normal_form.nfkc(folded).strip().casefold()
 
 
+def email_key(address: str) -> str:
+    """What makes two addresses the same. Providers ignore case, also where the standard lets them mind it."""
+    return normal_form.nfkc(address).strip().casefold()
+
+
 def parse_email(text: str) -> str:
     """An e-mail address, loosely: one @, a dot behind it, no white space. Only a message to it proves it.
 

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from watchword.protocol.authentication_class import satisfies
 from watchword.protocol.errors import ConsentRequired, LoginRequired, OAuthError
 from watchword.server.domain.authorization_request import AuthorizationRequest
 from watchword.server.domain.session import Session
@@ -47,7 +48,7 @@ def needs_sign_in(asked: Asked, session: Session | None, *, now: Instant) -> boo
         return True
     if request.hinted_sub is not None and request.hinted_sub != session.sub:
         return True
-    return bool(request.acr_values) and session.acr not in request.acr_values
+    return not satisfies(session.acr, request.acr_values)
 
 
 def is_somebody_else(asked: Asked, session: Session) -> bool:

@@ -27,6 +27,7 @@ class DerivedKeys:
     at_rest: bytes
     throttle: bytes
     form: bytes
+    link: bytes
     check: str
 
     def __repr__(self) -> str:
@@ -96,5 +97,6 @@ def _derive(secret: bytes) -> DerivedKeys:
         at_rest=key("at rest"),
         throttle=key("throttle"),
         form=key("form"),
+        link=key("link"),
         check=hashlib.sha256(key("check")).hexdigest(),
     )

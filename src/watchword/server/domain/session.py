@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from watchword.server.domain.time import Instant, Seconds
 from watchword.server.domain.user import User
 
-ACR_PASSWORD = "urn:watchword:acr:password"
+# RFC 8176 §1: other values than the registered ones are fine among those who know them. A code from paper is no "otp".
+RECOVERY_CODE = "recovery_code"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

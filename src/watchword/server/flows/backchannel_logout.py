@@ -85,6 +85,10 @@ class Courier:
         while True:
             now = self._parts.clock.now()
             self._resting = {target: until for target, until in self._resting.items() if until > now}
+            # Mostly there is nothing, and to see that takes no transaction that writes.
+            async with self._parts.storage.read() as reading:
+                if not await reading.is_delivery_due(now=now):
+                    return
             async with self._parts.storage.write() as tx:
                 leased = await tx.lease_deliveries(now=now, until=now + LEASE, limit=AT_ONCE)
             done = await asyncio.gather(*map(self._bring_one, leased), return_exceptions=True)

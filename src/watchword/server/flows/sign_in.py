@@ -7,10 +7,11 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
+from watchword.protocol.authentication_class import ACR_PASSWORD
 from watchword.protocol.errors import InvalidCredentials, TemporarilyUnavailable, TooManyTries
 from watchword.server.domain import identifiers, password_policy, throttle
 from watchword.server.domain.identifiers import username_key
-from watchword.server.domain.session import ACR_PASSWORD, Authentication
+from watchword.server.domain.session import Authentication
 from watchword.server.domain.throttle import Bucket, Limit
 from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User

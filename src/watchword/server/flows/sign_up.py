@@ -22,8 +22,8 @@ from watchword.server.domain.user import User
 from watchword.server.flows.new_password import NotAccepted, hash_accepted
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.throttling import sign_up_key
+from watchword.server.ports.already_there import AlreadyThere
 from watchword.server.ports.passwords import PasswordsBusy
-from watchword.server.ports.transaction import AlreadyThere
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -116,9 +116,10 @@ class Storage(Protocol):
     async def sweep(self, *, now: Instant, limit: int) -> int:
         """Delete up to ``limit`` rows whose end is past, and return how many there were.
 
-        Swept are codes, pushed requests, deliveries, throttle buckets, audit rows, log entries past ``until`` (never of
-        keys), and sessions and grants whose end lies more than 30 days back: the moment they were ended, else their
-        latest possible end. A session that was not ended stays as long as one of its grants may live.
+        Swept are codes, pushed requests, one-time links, what was spent, deliveries, throttle buckets, audit rows, log
+        entries past ``until`` (never of keys), and sessions and grants whose end lies more than 30 days back: the
+        moment they were ended, else their latest possible end. A session that was not ended stays as long as one of its
+        grants may live.
         """
         ...
 

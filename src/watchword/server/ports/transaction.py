@@ -25,20 +25,10 @@ from watchword.server.domain.session import Session
 from watchword.server.domain.throttle import Bucket
 from watchword.server.domain.time import Instant, Seconds
 from watchword.server.domain.user import User
+from watchword.server.ports.factors import FactorsReading, FactorsWriting
 
 
-class AlreadyThere(Exception):
-    """The name or id is taken. ``what`` says which: ``username``, ``client``, ``api``, ``role``.
-
-    Nothing was written by the call that raised it, and the transaction may go on.
-    """
-
-    def __init__(self, what: str) -> None:
-        super().__init__(f"this {what} is taken")
-        self.what = what
-
-
-class Reading(Protocol):
+class Reading(FactorsReading, Protocol):
     """Reads. Everything missing is None or empty."""
 
     # Users
@@ -48,6 +38,10 @@ class Reading(Protocol):
 
     async def user_by_name(self, username_key: str) -> User | None:
         """The user with that folded name."""
+        ...
+
+    async def users_by_email(self, email_key: str, *, limit: int) -> list[User]:
+        """Users with that verified address, folded, oldest first."""
         ...
 
     async def users(self, *, after: str = "", limit: int = 1000) -> list[User]:
@@ -96,6 +90,13 @@ class Reading(Protocol):
         """All grants of a session."""
         ...
 
+    async def sessions_with_grants(self, sub: str, *, now: Instant) -> set[str]:
+        """The sessions of a user, ended or not, that hold a grant which was not ended and lives by its own ends.
+
+        A grant of a client that is disabled, or was deleted since, does not count.
+        """
+        ...
+
     async def grant(self, grant_id: bytes) -> tuple[Grant, Standing] | None:
         """The grant with that secret id, and what it stands on.
 
@@ -126,6 +127,10 @@ class Reading(Protocol):
         """The authorization code with that SHA-256, spent or not."""
         ...
 
+    async def is_delivery_due(self, *, now: Instant) -> bool:
+        """Whether ``lease_deliveries`` would find one, as far as can be seen without locking."""
+        ...
+
     # Keys
     async def keys(self) -> list[RingKey]:
         """All signing keys, oldest first."""
@@ -145,7 +150,7 @@ class Reading(Protocol):
         ...
 
 
-class Writing(Reading, Protocol):
+class Writing(Reading, FactorsWriting, Protocol):
     """Writes, and reads that see them. ``lock_*`` loads for writing: nobody else changes the row before the commit."""
 
     # Users
@@ -166,7 +171,10 @@ class Writing(Reading, Protocol):
         ...
 
     async def delete_user(self, sub: str) -> None:
-        """Delete a user with roles, sessions, grants, codes and consents. The ``sub`` is never given again."""
+        """Delete a user with all that hangs on him: roles, sessions, grants, codes, consents, factors, links.
+
+        The ``sub`` is never given again.
+        """
         ...
 
     # Clients, APIs, roles

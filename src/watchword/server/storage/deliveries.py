@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from sqlalchemy import Double, bindparam, delete, select, update
+from sqlalchemy import Double, bindparam, delete, literal, select, update
 
 from watchword.server.domain.delivery import Delivery
 from watchword.server.domain.time import Instant
@@ -26,6 +26,14 @@ _LOCK_DUE: Final = fixed(
     # What another node is taking just now is its own.
     .with_for_update(skip_locked=True)
 )
+_IS_ONE_DUE: Final = fixed(
+    select(literal(1))
+    .where(
+        t.deliveries.c.due_at <= bindparam("now", type_=Double),
+        t.deliveries.c.expires_at > bindparam("now", type_=Double),
+    )
+    .limit(1)
+)
 _PUT_OFF: Final = fixed(
     update(t.deliveries).where(t.deliveries.c.id == bindparam("key")).values(due_at=bindparam("until", type_=Double))
 )
@@ -34,6 +42,11 @@ _PUT_OFF: Final = fixed(
 def add_delivery(delivery: Delivery) -> Steps[None]:
     """A new delivery."""
     yield Call(_ADD, _of_delivery(delivery))
+
+
+def is_delivery_due(now: Instant) -> Steps[bool]:
+    """Whether there is one to be leased."""
+    return bool((yield Call(_IS_ONE_DUE, {"now": float(now)})))
 
 
 def lease_deliveries(now: Instant, until: Instant, limit: int) -> Steps[list[Delivery]]:

@@ -136,7 +136,7 @@ def standing_of(row: Row) -> Standing:
 def code_of(row: Row) -> AuthorizationCode:
     """An authorization code."""
     (code_hash, client_id, sub, epoch, auth_time, acr, amr, scope, audiences, challenge, expires_at, device) = row[:12]
-    redirect_uri, nonce, sid, redeemed_at, redeemed_by, gid = row[12:]
+    redirect_uri, nonce, sid, redeemed_at, redeemed_by, gid, id_token_claims = row[12:]
     return AuthorizationCode(
         code_hash=code_hash,
         client_id=client_id,
@@ -152,6 +152,7 @@ def code_of(row: Row) -> AuthorizationCode:
         redeemed_at=redeemed_at,
         redeemed_by=redeemed_by,
         gid=gid,
+        id_token_claims=unpack(id_token_claims),
     )
 
 
@@ -177,4 +178,5 @@ def of_code(code: AuthorizationCode) -> dict[str, Any]:
         "redeemed_at": code.redeemed_at,
         "redeemed_by": code.redeemed_by,
         "gid": code.gid,
+        "id_token_claims": pack(code.id_token_claims),
     }

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, LargeBinary, and_, any_, bindparam, select
+from sqlalchemy import ARRAY, Double, LargeBinary, and_, any_, bindparam, select
 
 from watchword.server.domain.api import Catalog
 from watchword.server.domain.audit import AuditRecord
@@ -14,7 +14,7 @@ from watchword.server.domain.grant_types.authorization_code import Authorization
 from watchword.server.domain.key_ring import RingKey
 from watchword.server.domain.session import Session
 from watchword.server.domain.throttle import Bucket
-from watchword.server.domain.time import Seconds
+from watchword.server.domain.time import Instant, Seconds
 from watchword.server.domain.user import User
 from watchword.server.storage import grant_rows, rows
 from watchword.server.storage import tables as t
@@ -56,6 +56,11 @@ _grants: Final = (
 
 USER: Final = fixed(_users.where(t.users.c.sub == bindparam("sub")))
 _USER_BY_NAME: Final = fixed(_users.where(t.users.c.username_key == bindparam("username_key")))
+_USERS_BY_EMAIL: Final = fixed(
+    _users.where(t.users.c.email_key == bindparam("email_key"))
+    .order_by(t.users.c.created_at, t.users.c.sub)
+    .limit(bindparam("limit"))
+)
 _USERS: Final = fixed(
     _users.where(t.users.c.username_key > bindparam("after")).order_by(t.users.c.username_key).limit(bindparam("limit"))
 )
@@ -78,6 +83,19 @@ _SESSION_BY_COOKIE: Final = fixed(
 )
 _GRANTS_OF_SESSION: Final = fixed(
     select(*GRANT_COLUMNS).where(t.grants.c.sid == bindparam("sid")).order_by(t.grants.c.created_at, t.grants.c.gid)
+)
+_SESSIONS_WITH_GRANTS: Final = fixed(
+    select(t.grants.c.sid)
+    .distinct()
+    .join(t.clients, t.clients.c.client_id == t.grants.c.client_id)
+    .where(
+        t.grants.c.sub == bindparam("sub"),
+        t.grants.c.ended_at.is_(None),
+        t.grants.c.absolute_end > bindparam("now", type_=Double),
+        t.grants.c.last_used_at + t.grants.c.idle > bindparam("now", type_=Double),
+        t.clients.c.enabled,
+        t.clients.c.created_at <= t.grants.c.created_at,
+    )
 )
 GRANT: Final = fixed(_grants.where(t.grants.c.id == bindparam("id")))
 CODE: Final = select(t.codes).where(t.codes.c.code_hash == bindparam("code_hash"))
@@ -121,6 +139,12 @@ def user_by_name(username_key: str) -> Steps[User | None]:
     """The user with that folded name."""
     row = (yield from one(_USER_BY_NAME, username_key=username_key)) if rows.storable(username_key) else None
     return None if row is None else rows.user_of(row)
+
+
+def users_by_email(email_key: str, limit: int) -> Steps[list[User]]:
+    """Users with that verified address, folded."""
+    found = (yield Call(_USERS_BY_EMAIL, {"email_key": email_key, "limit": limit})) if rows.storable(email_key) else ()
+    return [rows.user_of(row) for row in found]
 
 
 def users(after: str, limit: int) -> Steps[list[User]]:
@@ -181,6 +205,12 @@ def grants_of_session(sid: str) -> Steps[list[Grant]]:
     """All grants of a session, oldest first."""
     found = (yield Call(_GRANTS_OF_SESSION, {"sid": sid})) if rows.storable(sid) else ()
     return [grant_rows.grant_of(row) for row in found]
+
+
+def sessions_with_grants(sub: str, now: Instant) -> Steps[set[str]]:
+    """The sessions of a user in which a grant lives."""
+    found = (yield Call(_SESSIONS_WITH_GRANTS, {"sub": sub, "now": float(now)})) if rows.storable(sub) else ()
+    return {row[0] for row in found}
 
 
 def grant(grant_id: bytes) -> Steps[tuple[Grant, Standing] | None]:

@@ -11,6 +11,7 @@ from watchword.protocol.scope import Scope
 from watchword.server.domain.api import Api, Catalog
 from watchword.server.domain.audit import AuditEvent, AuditRecord
 from watchword.server.domain.client import Client
+from watchword.server.domain.identifiers import email_key
 from watchword.server.domain.key_ring import RingKey
 from watchword.server.domain.lifetimes import AUDIT
 from watchword.server.domain.throttle import Bucket
@@ -53,7 +54,7 @@ def gathered(text: str | None) -> frozenset[str]:
 
 def user_of(row: Row) -> User:
     """A user with his roles."""
-    sub, username, key, created_at, password_hash, email, verified, enabled, epoch, roles = row
+    sub, username, key, created_at, password_hash, email, verified, enabled, epoch, _, roles = row
     return User(
         sub=sub,
         username=username,
@@ -80,6 +81,7 @@ def of_user(user: User) -> dict[str, Any]:
         "email_verified": user.email_verified,
         "enabled": user.enabled,
         "epoch": user.epoch,
+        "email_key": email_key(user.email) if user.email is not None and user.email_verified else None,
     }
 
 

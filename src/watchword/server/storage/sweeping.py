@@ -28,6 +28,8 @@ _SWEPT: Final = (
     (_ended(t.grants.c.id, t.grants.c.ends_at), AFTERWARDS),
     (_ended(t.codes.c.code_hash, t.codes.c.expires_at), 0),
     (_ended(t.pushed_requests.c.handle_hash, t.pushed_requests.c.expires_at), 0),
+    (_ended(t.one_time_links.c.id, t.one_time_links.c.expires_at), 0),
+    (_ended(t.spent.c.key, t.spent.c.until), 0),
     (_ended(t.deliveries.c.id, t.deliveries.c.expires_at), 0),
     (_ended(t.throttle.c.key, t.throttle.c.until), 0),
     (_ended(t.audit.c.id, t.audit.c.ends_at), 0),

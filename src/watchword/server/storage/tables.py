@@ -48,6 +48,8 @@ users: Final = Table(
     Column("email_verified", Boolean, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("epoch", BigInteger, nullable=False),
+    # Of a verified address, folded; several users may share one.
+    Column("email_key", NAME, index=True),
 )
 
 roles: Final = Table("roles", metadata, Column("name", NAME, primary_key=True))
@@ -184,6 +186,8 @@ codes: Final = Table(
     Column("redeemed_at", Double),
     Column("redeemed_by", LargeBinary),
     Column("gid", Text),
+    # Of revision 0003; the default is for nodes of the version before.
+    Column("id_token_claims", Text, nullable=False, server_default="[]"),
 )
 
 consents: Final = Table(
@@ -203,6 +207,57 @@ pushed_requests: Final = Table(
     Column("client_id", NAME, nullable=False),
     Column("parameters", Text, nullable=False),
     Column("expires_at", Double, nullable=False, index=True),
+)
+
+passkeys: Final = Table(
+    "passkeys",
+    metadata,
+    Column("credential_id", LargeBinary, primary_key=True),
+    Column("sub", NAME, nullable=False, index=True),
+    Column("public_key", LargeBinary, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("backup_eligible", Boolean, nullable=False),
+    Column("backed_up", Boolean, nullable=False),
+    Column("transports", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("last_used_at", Double),
+)
+
+totps: Final = Table(
+    "totps",
+    metadata,
+    Column("sub", NAME, primary_key=True),
+    Column("sealed", LargeBinary, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+recovery_codes: Final = Table(
+    "recovery_codes",
+    metadata,
+    Column("code_hash", LargeBinary, primary_key=True),
+    Column("sub", NAME, nullable=False, index=True),
+)
+
+# One for each purpose of a user.
+one_time_links: Final = Table(
+    "one_time_links",
+    metadata,
+    Column("sub", NAME, primary_key=True),
+    Column("purpose", NAME, primary_key=True),
+    Column("id", LargeBinary, nullable=False, unique=True),
+    Column("email", Text, nullable=False),
+    Column("epoch", BigInteger, nullable=False),
+    Column("expires_at", Double, nullable=False, index=True),
+)
+
+# What was handed out sealed, works once, and was used.
+spent: Final = Table(
+    "spent",
+    metadata,
+    Column("key", LargeBinary, primary_key=True),
+    Column("until", Double, nullable=False, index=True),
 )
 
 # Messages to somebody outside, until they are taken.

@@ -5,7 +5,7 @@ Docstrings are the ports': ``ports/transaction.py`` says what each method promis
 # ruff: noqa: D102
 
 from collections.abc import Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from watchword.protocol.revocation_feed import Entry
 from watchword.server.domain.api import Api, Catalog
@@ -23,17 +23,11 @@ from watchword.server.domain.throttle import Bucket
 from watchword.server.domain.time import Instant, Seconds
 from watchword.server.domain.user import User
 from watchword.server.storage import consents, deliveries, listeners, pushed_requests, reads, revocation_log, writes
+from watchword.server.storage.factor_transaction import FactorStepsReading, FactorStepsWriting
+from watchword.server.storage.running import Run
 from watchword.server.storage.statement import Steps
 
 T = TypeVar("T")
-
-
-class Run(Protocol):
-    """Runs steps inside the transaction."""
-
-    async def __call__(self, steps: Steps[T], /) -> T:
-        """The result of ``steps``."""
-        ...
 
 
 class _Over:
@@ -42,7 +36,7 @@ class _Over:
         raise RuntimeError("this transaction is over")
 
 
-class StepsReading:
+class StepsReading(FactorStepsReading):
     """Reads inside a transaction."""
 
     def __init__(self, run: Run) -> None:
@@ -57,6 +51,9 @@ class StepsReading:
 
     async def user_by_name(self, username_key: str) -> User | None:
         return await self._run(reads.user_by_name(username_key))
+
+    async def users_by_email(self, email_key: str, *, limit: int) -> list[User]:
+        return await self._run(reads.users_by_email(email_key, limit))
 
     async def users(self, *, after: str = "", limit: int = 1000) -> list[User]:
         return await self._run(reads.users(after, limit))
@@ -91,6 +88,9 @@ class StepsReading:
     async def grants_of_session(self, sid: str) -> list[Grant]:
         return await self._run(reads.grants_of_session(sid))
 
+    async def sessions_with_grants(self, sub: str, *, now: Instant) -> set[str]:
+        return await self._run(reads.sessions_with_grants(sub, now))
+
     async def grant(self, grant_id: bytes) -> tuple[Grant, Standing] | None:
         return await self._run(reads.grant(grant_id))
 
@@ -109,6 +109,9 @@ class StepsReading:
     async def code(self, code_hash: bytes) -> AuthorizationCode | None:
         return await self._run(reads.code(code_hash))
 
+    async def is_delivery_due(self, *, now: Instant) -> bool:
+        return await self._run(deliveries.is_delivery_due(now))
+
     async def keys(self) -> list[RingKey]:
         return await self._run(reads.keys())
 
@@ -122,7 +125,7 @@ class StepsReading:
         return await self._run(reads.meta(name))
 
 
-class StepsWriting(StepsReading):
+class StepsWriting(StepsReading, FactorStepsWriting):
     """Writes inside a transaction, and reads that see them."""
 
     def __init__(self, run: Run) -> None:

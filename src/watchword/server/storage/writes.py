@@ -19,8 +19,8 @@ from watchword.server.domain.session import Session
 from watchword.server.domain.throttle import Bucket
 from watchword.server.domain.time import Instant, Seconds
 from watchword.server.domain.user import User
-from watchword.server.ports.transaction import AlreadyThere
-from watchword.server.storage import grant_rows, reads, rows
+from watchword.server.ports.already_there import AlreadyThere
+from watchword.server.storage import factors, grant_rows, reads, rows
 from watchword.server.storage import tables as t
 from watchword.server.storage.row_statements import adding, adding_if_free, changing, dropping, locking, putting
 from watchword.server.storage.statement import Call, Statement, Steps, fixed
@@ -91,7 +91,10 @@ _LOCK_GRANTS_FOR_CLIENT: Final = locking(
     )
     .order_by(t.grants.c.id)
 )
-_DROP_OF_USER: Final = tuple(dropping(table.c.sub, "sub") for table in (t.grants, t.sessions, t.codes, t.consents))
+_DROP_OF_USER: Final = (
+    *(dropping(table.c.sub, "sub") for table in (t.grants, t.sessions, t.codes, t.consents)),
+    *factors.DROP_OF_USER,
+)
 _DROP_OF_CLIENT: Final = tuple(
     dropping(table.c.client_id, "client_id") for table in (t.codes, t.consents, t.pushed_requests)
 )

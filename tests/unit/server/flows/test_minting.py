@@ -8,6 +8,7 @@ from tests.support.cast import ORDERS, PASSWORD, user_named
 from tests.support.door import Door
 from tests.support.fake_ports import CheapVerdict
 
+from watchword.protocol.authentication_class import ACR_PASSWORD
 from watchword.protocol.errors import (
     InvalidCredentials,
     InvalidGrant,
@@ -17,7 +18,7 @@ from watchword.protocol.errors import (
 )
 from watchword.protocol.scope import Scope
 from watchword.server.domain import permission
-from watchword.server.domain.session import ACR_PASSWORD, Authentication
+from watchword.server.domain.session import Authentication
 from watchword.server.flows import minting, session_start
 from watchword.server.flows.sign_in import PasswordSignIn, sign_in
 

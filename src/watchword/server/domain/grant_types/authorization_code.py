@@ -19,6 +19,7 @@ class AuthorizationCode:
 
     Attributes:
         gid: of the grant that its redemption made, once there is one.
+        id_token_claims: what was asked for beside the usual claims (OpenID Connect Core 1.0 §5.5).
         redirect_uri: where it was sent, or None from the authorization challenge endpoint.
     """
 
@@ -36,6 +37,7 @@ class AuthorizationCode:
     redeemed_at: Instant | None = None
     redeemed_by: bytes | None = None
     gid: str | None = None
+    id_token_claims: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"AuthorizationCode(client_id={self.client_id!r}, gid={self.gid!r})"

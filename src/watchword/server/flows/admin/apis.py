@@ -12,7 +12,7 @@ from watchword.server.domain.audit import Administered
 from watchword.server.domain.time import Seconds
 from watchword.server.flows.admin.refusal import Refused
 from watchword.server.flows.parts import Parts
-from watchword.server.ports.transaction import AlreadyThere
+from watchword.server.ports.already_there import AlreadyThere
 
 
 async def create(

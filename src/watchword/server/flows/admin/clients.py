@@ -21,7 +21,8 @@ from watchword.server.domain.lifetimes import ProfileName
 from watchword.server.domain.time import Instant
 from watchword.server.flows.admin.refusal import Refused, listing
 from watchword.server.flows.parts import Parts
-from watchword.server.ports.transaction import AlreadyThere, Writing
+from watchword.server.ports.already_there import AlreadyThere
+from watchword.server.ports.transaction import Writing
 
 _SECRET_BYTES: Final = 32
 _GRANTS_AT_ONCE: Final = 200

@@ -7,7 +7,7 @@ from watchword.protocol.scope import OPENID_SCOPES, Scope
 from watchword.server.domain.audit import Administered
 from watchword.server.flows.admin.refusal import Refused, listing
 from watchword.server.flows.parts import Parts
-from watchword.server.ports.transaction import AlreadyThere
+from watchword.server.ports.already_there import AlreadyThere
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}\Z", re.ASCII)
 

@@ -18,7 +18,8 @@ from watchword.server.flows.endings import end_everything
 from watchword.server.flows.new_password import NotAccepted, hash_accepted
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.throttling import account_keys
-from watchword.server.ports.transaction import AlreadyThere, Reading, Writing
+from watchword.server.ports.already_there import AlreadyThere
+from watchword.server.ports.transaction import Reading, Writing
 
 _PAGE = 1000
 
