@@ -33,4 +33,5 @@ class Parts:
     directory: Directory
     log_tail: LogTail
     sign_up_open: bool = False
+    sends_mail: bool = False
     turns: Turns = field(default_factory=Turns)

@@ -1,0 +1,50 @@
+"""Forms of the account page: who sends them, and what becomes of one that wants a fresh sign-in first."""
+
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from watchword.server.flows.browser_session import SignedIn
+from watchword.server.flows.factors import SignInAnew
+from watchword.server.web.browser import Browser, read_fields, single
+from watchword.server.web.context import Web
+from watchword.server.web.page_answers import see_other
+
+
+@dataclass(frozen=True, slots=True)
+class OwnForm:
+    """A form that this very browser was shown. ``signed_in`` is None where the session ended meanwhile."""
+
+    browser: Browser
+    fields: dict[str, str]
+    signed_in: SignedIn | None
+
+
+async def own_form(web: Web, request: Request, *, now: float) -> OwnForm:
+    """The form that was posted.
+
+    Raises:
+        NotToBeRedirected: it is not one of ours.
+    """
+    browser = Browser(web, request)
+    fields = single(await read_fields(request))
+    browser.must_be_own_form(fields, web.parts.secrets)
+    return OwnForm(browser, fields, await browser.signed_in(now=now))
+
+
+def to_sign_in(web: Web, browser: Browser) -> Response:
+    """To the sign-in page: nobody is signed in any more."""
+    return browser.dress(see_other(f"{web.parts.issuer}/login"))
+
+
+def to_sign_in_anew(web: Web, browser: Browser, wanted: SignInAnew) -> Response:
+    """To the sign-in page, which says why and how strongly, and leads back to the account page."""
+    return browser.dress(see_other(f"{web.parts.issuer}/login?{urlencode({'again': wanted.acr})}"))
+
+
+def to_account(web: Web, browser: Browser, *, done: str | None = None) -> Response:
+    """Back to the account page, which says what was ``done``."""
+    query = "" if done is None else f"?{urlencode({'done': done})}"
+    return browser.dress(see_other(f"{web.parts.issuer}/account{query}"))
