@@ -1,4 +1,4 @@
-"""Envoy as a gateway that lets nobody past without a good access token: its filter ``jwt_authn``, the server's keys."""
+"""Envoy as a gateway that lets nobody past without a good access token: its filter, set up as the guide shows it."""
 
 import http.client
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from tests.support.guide import shown_config
 from tests.support.relying_party import FOREIGN_PYTHON
 from tests.support.running_server import RunningServer, free_port, wait_until
 
@@ -17,23 +18,8 @@ PROGRAM: Final = FOREIGN_PYTHON.with_name("envoy")
 
 
 def _listener(port: int, issuer: str, audience: str) -> dict[str, Any]:
-    provider = {
-        "issuer": issuer,
-        "audiences": [audience],
-        "payload_in_metadata": "claims",
-        "remote_jwks": {
-            "http_uri": {"uri": f"{issuer}/jwks", "cluster": "watchword", "timeout": "5s"},
-            "async_fetch": {},
-        },
-    }
-    guard = {
-        "name": "envoy.filters.http.jwt_authn",
-        "typed_config": {
-            "@type": f"{_TYPES}.http.jwt_authn.v3.JwtAuthentication",
-            "providers": {"watchword": provider},
-            "rules": [{"match": {"prefix": "/"}, "requires": {"provider_name": "watchword"}}],
-        },
-    }
+    shown = {"https://auth.example.com": issuer, "https://orders.example": audience}
+    guard = json.loads(shown_config("reverse-proxy", "json", replacing=shown))
     router = {"name": "envoy.filters.http.router", "typed_config": {"@type": f"{_TYPES}.http.router.v3.Router"}}
     welcome = {"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "let in"}}}
     connections = {
@@ -92,11 +78,12 @@ def gateway(server: RunningServer, audience: str, folder: Path) -> Iterator[int]
             process.wait(5)
 
 
-def knock(port: int, token: str | None) -> tuple[int, str]:
-    """Ask for something behind the gateway; status and body."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+def knock(port: int, token: str | None, *, headers: dict[str, str] | None = None) -> tuple[int, str]:
+    """Ask for something behind a gateway; status and body."""
+    bearer = {} if token is None else {"Authorization": f"Bearer {token}"}
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
-        connection.request("GET", "/orders", headers={} if token is None else {"Authorization": f"Bearer {token}"})
+        connection.request("GET", "/orders", headers={**(headers or {}), **bearer})
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
     finally:
