@@ -23,6 +23,7 @@ from watchword.resource.integrations.fastapi import WatchwordBearer
 AUDIENCE = "https://orders.example"
 ISSUER, INVENTORY_URL = os.environ["ISSUER"], os.environ["INVENTORY_URL"]
 CLIENT_ID, CLIENT_SECRET = "orders", os.environ["CLIENT_SECRET"]
+RECENTLY = 300  # seconds
 
 
 class Order(BaseModel):
@@ -70,6 +71,16 @@ async def order(wanted: Order, token: Annotated[VerifiedToken, bearer.requires("
     """Order something."""
     orders_of.setdefault(token.subject, []).append(wanted)
     return wanted
+
+
+@app.delete("/orders/{item}", status_code=204)
+async def cancel(item: str, token: Annotated[VerifiedToken, bearer.requires("orders.write", max_age=RECENTLY)]) -> None:
+    """Cancel one order of an item. It takes a recent sign-in: a browser that was left open is not enough."""
+    own = orders_of.get(token.subject, [])
+    found = next((one for one in own if one.item == item), None)
+    if found is None:
+        raise HTTPException(404, "there is no such order")
+    own.remove(found)
 
 
 @app.get("/healthz")

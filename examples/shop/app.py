@@ -9,6 +9,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 from starlette.applications import Starlette
@@ -71,6 +72,16 @@ async def order(request: Request) -> Response:
     return RedirectResponse("/orders", 303)
 
 
+async def cancel(request: Request) -> Response:
+    """Cancel an order. Where the sign-in is too old for that, the user signs in again and is back at his orders."""
+    await login.required(request)
+    fields = await login.own_form(request)
+    answer = await orders.delete(f"/orders/{quote(fields.get('item', ''), safe='')}", auth=_tokens(request))
+    if answer.status_code not in (204, 404):
+        return _page(pages.trouble(), status=503)
+    return RedirectResponse("/orders", 303)
+
+
 async def away(_: Request, error: Exception) -> Response:
     """The issuer or the orders are away; the session stays."""
     return _page(
@@ -95,9 +106,11 @@ app = Starlette(
         Route("/", front),
         Route("/orders", my_orders),
         Route("/order", order, methods=["POST"]),
+        Route("/cancel", cancel, methods=["POST"]),
         Route("/healthz", healthz),
         *login.routes,
     ],
+    # Also where a sign-in is wanted that is more recent or stronger: the handler knows both.
     exception_handlers={SignInAgain: login.sign_in_again, TryLater: away, httpx2.TransportError: away},
     lifespan=lifespan,
 )

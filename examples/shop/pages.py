@@ -50,7 +50,12 @@ def window(*, signed_in: bool) -> str:
 def orders(*, user: str, orders: list[dict[str, Any]], in_stock: list[str], form_token: str) -> str:
     """A user's orders, and what is in stock."""
     csrf = f'<input type="hidden" name="csrf" value="{escape(form_token)}">'
-    ordered = "".join(f"<li>{escape(str(one['item']))} <span>{int(one['amount'])}</span></li>" for one in orders)
+    ordered = "".join(
+        f"<li>{escape(str(one['item']))} <span>{int(one['amount'])}</span>"
+        f'<form id="cancel-{number}" method="post" action="/cancel">{csrf}'
+        f'<input type="hidden" name="item" value="{escape(str(one["item"]))}"><button>Cancel</button></form></li>'
+        for number, one in enumerate(orders)
+    )
     stock = "".join(
         f'<li>{escape(item)}<form id="order-{escape(item)}" method="post" action="/order">{csrf}'
         f'<input type="hidden" name="item" value="{escape(item)}"><button>Order one</button></form></li>'

@@ -43,6 +43,8 @@ def test_the_shop_serves_a_browser_until_it_is_stopped(tmp_path: Path) -> None:
         assert f'<span id="user">{user}</span>' in browser.page.text
         browser.submit("order-lamp")
         assert re.search(r'id="ordered"><li>lamp', browser.page.text)
+        browser.submit("cancel-0")
+        assert re.search(r'id="ordered"><li>Nothing yet', browser.page.text), "the sign-in is recent"
         browser.submit("sign-out-form")
         assert (browser.url, 'id="sign-in"' in browser.page.text) == (url, True)
     finally:

@@ -7,7 +7,7 @@ source.token()
 
 from watchword.client.async_token_source import AsyncTokenSource
 from watchword.client.authorization import Begun, Transaction
-from watchword.client.errors import ClientError, Misconfigured, SignInAgain, TryLater
+from watchword.client.errors import ClientError, Misconfigured, SignInAgain, StepUpRequired, TryLater
 from watchword.client.file_store import FileTokenStore
 from watchword.client.identity import Identity
 from watchword.client.keyring_store import KeyringTokenStore
@@ -16,8 +16,12 @@ from watchword.client.session_store import FileSessionStore, MemorySessionStore,
 from watchword.client.token_source import TokenSource
 from watchword.client.token_store import MemoryTokenStore, TokenStore
 from watchword.client.transport import AsyncHttpTransport, AsyncTransport, HttpTransport, Transport
+from watchword.protocol.authentication_class import ACR_PASSKEY, ACR_PASSWORD, ACR_TWO_FACTOR
 
 __all__ = [
+    "ACR_PASSKEY",
+    "ACR_PASSWORD",
+    "ACR_TWO_FACTOR",
     "Answer",
     "AsyncHttpTransport",
     "AsyncTokenSource",
@@ -35,6 +39,7 @@ __all__ = [
     "Request",
     "SessionStore",
     "SignInAgain",
+    "StepUpRequired",
     "TokenSource",
     "TokenStore",
     "Transaction",

@@ -125,7 +125,7 @@ class AsyncTokenSource:
         resources: Iterable[str] = (),
         login_hint: str | None = None,
         max_age: int | None = None,
-        acr_values: Iterable[str] = (),
+        acr_values: str | Iterable[str] = (),
     ) -> Begun:
         """Begin a sign-in by browser: where to send it, and what to keep until it comes back (RFC 6749 §4.1).
 
@@ -178,7 +178,7 @@ class AsyncTokenSource:
         resources: Iterable[str] = (),
         login_hint: str | None = None,
         max_age: int | None = None,
-        acr_values: Iterable[str] = (),
+        acr_values: str | Iterable[str] = (),
         path: str = "/callback",
         open_browser: Callable[[str], object] | None = None,
         seconds: float = 300.0,
@@ -218,7 +218,7 @@ class AsyncTokenSource:
             )
             loopback.send_browser(begun.url, open_browser)
             # A caller that is cancelled closes the loopback, which ends the thread's waiting.
-            answer = await asyncio.to_thread(loopback.wait, seconds)
+            answer = await asyncio.to_thread(loopback.wait, seconds, state=begun.transaction.state)
             identity = await self.finish_sign_in(begun.transaction, answer)
             loopback.succeed()
             return identity

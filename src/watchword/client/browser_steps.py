@@ -3,7 +3,7 @@
 Between the two a user is at work, so nothing is locked. The second takes the lock, spends the code, believes nothing
 that the ID token does not bear out, and saves; tokens that came with a wrong ID token are handed back, not kept.
 
-Implements: RFC 6749 §4.1; RFC 7636 §4.5; RFC 9207 §2.4; OpenID Connect Core 1.0 §3.1.3, §3.1.3.7.
+Implements: RFC 6749 §4.1; RFC 7636 §4.5; RFC 9207 §2.4; RFC 9470 §4; OpenID Connect Core 1.0 §3.1.3, §3.1.3.7.
 """
 
 from collections.abc import Sequence
@@ -30,6 +30,7 @@ from watchword.client.sign_in_steps import hand_back
 from watchword.client.steps import Discovered, Draw, Save, Steps, Unlock, discover, exchange, lock, look, misconfigured
 from watchword.client.token_state import Held
 from watchword.protocol import id_token, jwk_set
+from watchword.protocol.authentication_class import satisfies
 from watchword.protocol.jws import VerificationKey
 from watchword.protocol.metadata import Metadata
 from watchword.protocol.rejection import TokenRejected
@@ -133,14 +134,19 @@ def _redeem(
 
 
 def _keys(metadata: Metadata) -> Steps[dict[str, VerificationKey]]:
-    request = Request("GET", metadata.jwks_uri, (("Accept", "application/json"), ("User-Agent", USER_AGENT)))
-    found, _ = yield from exchange(request, _read_keys)
+    found, _ = yield from exchange(keys_request(metadata), read_keys)
     if isinstance(found, Refusal):
         raise misconfigured(found)
     return found
 
 
-def _read_keys(reply: Answer | Unreachable) -> dict[str, VerificationKey] | Refusal | NoAnswer:
+def keys_request(metadata: Metadata) -> Request:
+    """Asks for the issuer's keys."""
+    return Request("GET", metadata.jwks_uri, (("Accept", "application/json"), ("User-Agent", USER_AGENT)))
+
+
+def read_keys(reply: Answer | Unreachable) -> dict[str, VerificationKey] | Refusal | NoAnswer:
+    """The issuer's keys by their names."""
     if not isinstance(reply, Answer):
         return NoAnswer(reply.reason)
     if reply.status != 200:
@@ -158,6 +164,9 @@ def _identity(
         return None
     if response.id_token is None:
         raise SignInAgain("openid was asked for, and no ID token came", reason="wrong_id_token")
+    wish = transaction.wish
+    # Judged as of the beginning: what the user took on the issuer's pages does not make his sign-in stale.
+    max_age = None if wish.max_age is None else wish.max_age + max(0.0, now - transaction.begun_at)
     try:
         token = id_token.verify(
             response.id_token,
@@ -168,12 +177,12 @@ def _identity(
             access_token=response.access_token,
             now=now,
             leeway=LEEWAY,
-            max_age=transaction.wish.max_age,
+            max_age=max_age,
         )
     except TokenRejected as error:
         raise SignInAgain(f"the ID token is not good: {error.reason}", reason="wrong_id_token") from None
-    wanted = transaction.wish.acr_values
-    if wanted and token.acr not in wanted:
+    # OpenID Connect Core 1.0 §3.1.3.7, 12: whoever asked for ``acr`` checks that the claim's value is appropriate.
+    if not satisfies(token.acr or "", wish.acr_values):
         raise SignInAgain("the sign-in is weaker than what was asked for", reason="unmet_authentication_requirements")
     return Identity(
         issuer=token.issuer,

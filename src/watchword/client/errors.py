@@ -20,11 +20,31 @@ class ClientError(Exception):
 class SignInAgain(ClientError):
     """Nobody is signed in, the grant is over, or the sign-in was refused. Only a person can help.
 
-    ``reason`` is ``signed_out``, ``grant_over``, ``credentials``, or the server's own word for what it wants.
+    ``reason`` is ``signed_out``, ``grant_over``, ``credentials``, or the server's own word for what it wants. A
+    ``StepUpRequired`` is one of these, after which he is signed in all the same.
     """
 
     def __init__(self, message: str = "sign in", *, reason: str = "signed_out") -> None:
         super().__init__(message, reason=reason)
+
+
+class StepUpRequired(SignInAgain):
+    """A service wants the user to have signed in more recently, or more strongly (RFC 9470).
+
+    The token is as good as ever for other calls; another one from a refresh would be refused likewise. Sign in with
+    these demands, and call again.
+
+    Attributes:
+        acr_values: the authentication context classes that will do, in order of preference; empty for any.
+        max_age: seconds that the sign-in may lie back; None for any age.
+    """
+
+    def __init__(self, *, acr_values: tuple[str, ...] = (), max_age: int | None = None) -> None:
+        super().__init__(
+            "the service wants a more recent or a stronger sign-in", reason="insufficient_user_authentication"
+        )
+        self.acr_values = acr_values
+        self.max_age = max_age
 
 
 class TryLater(ClientError):

@@ -1,14 +1,15 @@
 """The place on this machine where a browser comes back to after a sign-in, for programs without a web server.
 
-It listens on 127.0.0.1 alone, on a port of the system's, and takes one request to its path; whatever else knocks
-(idle connections that browsers open ahead, icons) does not end the waiting. The browser gets its page when the
-sign-in is over, so the page tells the truth.
+It listens on 127.0.0.1 alone, on a port of the system's, and takes one request to its path with the sign-in's state;
+whatever else knocks (idle connections that browsers open ahead, icons, scanners) is sent away and does not end the
+waiting. The browser gets its page when the sign-in is over, so the page tells the truth.
 
 Implements: RFC 8252 §7.3, §8.3; RFC 9700 §4.2.4.
 """
 
 import base64
 import hashlib
+import hmac
 import selectors
 import socket
 import threading
@@ -17,6 +18,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
+from urllib.parse import parse_qsl
 
 from watchword.client.errors import Misconfigured, SignInAgain
 
@@ -24,6 +26,9 @@ _LARGEST: Final = 16 * 1024
 _PATIENCE: Final = 10.0
 _TICK: Final = 0.1
 _MOST: Final = 16
+_MAX_FIELDS: Final = 30
+_END: Final = b"\r\n\r\n"
+_WORDS: Final = {200: "OK", 400: "Bad Request", 404: "Not Found"}
 _STYLE: Final = (
     "body{font:1.1rem/1.5 system-ui,sans-serif;display:grid;place-content:center;min-height:90vh;margin:0 1.5rem;"
     "text-align:center;color:#1b1f24;background:#f6f5f2}h1{font-size:1.5rem;margin:0 0 .25rem}p{margin:0;opacity:.75}"
@@ -84,8 +89,12 @@ class Loopback:
 
         threading.Thread(target=opened, name="watchword-browser", daemon=True).start()
 
-    def wait(self, seconds: float) -> str:
+    def wait(self, seconds: float, *, state: str) -> str:
         """The query with which the browser came back; ``succeed``, or the end of the block, answers it.
+
+        Args:
+            seconds: how long to wait.
+            state: the sign-in's; without it a request is not the answer, whatever else it says.
 
         Raises:
             SignInAgain: nobody came in time (``abandoned``).
@@ -97,7 +106,7 @@ class Loopback:
             selector.register(self._listener, selectors.EVENT_READ)
             try:
                 while not self._closed.is_set() and time.monotonic() < until:
-                    query = self._look(selector, arrivals)
+                    query = self._look(selector, arrivals, state)
                     if query is not None:
                         return query
                     if self._no_browser.is_set():
@@ -112,35 +121,40 @@ class Loopback:
         """Tell the browser that all is well."""
         self._tell(200, "You are signed in", "You may close this window and go back to the program.")
 
-    def _look(self, selector: selectors.BaseSelector, arrivals: "dict[socket.socket, _Arrival]") -> str | None:
+    def _look(
+        self, selector: selectors.BaseSelector, arrivals: "dict[socket.socket, _Arrival]", state: str
+    ) -> str | None:
         for key, _ in selector.select(_TICK):
             if key.fileobj is self._listener:
                 self._welcome(selector, arrivals)
                 continue
             connection = key.fileobj
-            if isinstance(connection, socket.socket) and arrivals[connection].read(connection):
+            # One that was just given up for another is not there any more.
+            if (
+                isinstance(connection, socket.socket)
+                and connection in arrivals
+                and arrivals[connection].read(connection)
+            ):
                 selector.unregister(connection)
-                query = self._judge(connection, arrivals.pop(connection).head)
+                query = self._judge(connection, arrivals.pop(connection).head, state)
                 if query is not None:
                     return query
         now = time.monotonic()
         for connection in [one for one, arrival in arrivals.items() if now - arrival.at > _PATIENCE]:
-            selector.unregister(connection)
-            del arrivals[connection]
-            connection.close()
+            _give_up(connection, selector, arrivals)
         return None
 
     def _welcome(self, selector: selectors.BaseSelector, arrivals: "dict[socket.socket, _Arrival]") -> None:
         with suppress(OSError):
             connection, _ = self._listener.accept()
             if len(arrivals) >= _MOST:
-                connection.close()
-                return
+                # Who waits for longest is not the browser, which sends all that it has to say at once.
+                _give_up(next(iter(arrivals)), selector, arrivals)
             connection.setblocking(False)
             arrivals[connection] = _Arrival()
             selector.register(connection, selectors.EVENT_READ)
 
-    def _judge(self, connection: socket.socket, head: bytes) -> str | None:
+    def _judge(self, connection: socket.socket, head: bytes, state: str) -> str | None:
         """The query, if this is the browser coming back; everybody else is sent away."""
         lines = head.decode("latin-1").split("\r\n")
         method, _, rest = lines[0].partition(" ")
@@ -148,10 +162,11 @@ class Loopback:
         path, _, query = target.partition("?")
         hosts = [line[5:].strip() for line in lines[1:] if line[:5].lower() == "host:"]
         # Another name for this address in Host is a page elsewhere that had its name point here (DNS rebinding).
-        if method == "GET" and path == self._path and query and hosts == [self._host]:
+        ours = _END in head and method == "GET" and path == self._path and hosts == [self._host]
+        if ours and _has_state(query, state):
             self._browser = connection
             return query
-        _send(connection, 404, "Nothing is here", "This address waits for a sign-in alone.")
+        _send(connection, 400 if ours else 404, "Nothing is here", "This address waits for a sign-in alone.")
         return None
 
     def _tell(self, status: int, title: str, sentence: str) -> None:
@@ -176,7 +191,24 @@ class _Arrival:
         except OSError:
             piece = b""
         self.head += piece
-        return not piece or b"\r\n\r\n" in self.head or len(self.head) > _LARGEST
+        return not piece or _END in self.head or len(self.head) > _LARGEST
+
+
+def _give_up(
+    connection: socket.socket, selector: selectors.BaseSelector, arrivals: "dict[socket.socket, _Arrival]"
+) -> None:
+    selector.unregister(connection)
+    del arrivals[connection]
+    connection.close()
+
+
+def _has_state(query: str, state: str) -> bool:
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
+    except ValueError:
+        return False
+    given = [value for name, value in pairs if name == "state"]
+    return len(given) == 1 and hmac.compare_digest(given[0].encode(), state.encode())
 
 
 def _system_browser(url: str) -> bool:
@@ -192,7 +224,7 @@ def _send(connection: socket.socket, status: int, title: str, sentence: str) -> 
         f"<main><h1>{title}</h1><p>{sentence}</p></main></html>"
     ).encode()
     head = (
-        f"HTTP/1.1 {status} {'OK' if status == 200 else 'Not so'}\r\n"
+        f"HTTP/1.1 {status} {_WORDS[status]}\r\n"
         "Content-Type: text/html; charset=utf-8\r\n"
         f"Content-Length: {len(page)}\r\n"
         "Cache-Control: no-store\r\n"

@@ -14,6 +14,7 @@ from watchword.client.steps import Discovered, Draw, Look, Moment, Remember
 from watchword.client.token_state import Access, Held
 from watchword.protocol.resource_indicator import parse_resource
 from watchword.protocol.scope import Scope
+from watchword.protocol.step_up import SignInDemand
 
 # A resource server that refuses every token may not turn each call into a refresh.
 FORCED_PAUSE: Final = 10.0
@@ -91,22 +92,24 @@ class SourceMemory:
         resources: Iterable[str],
         login_hint: str | None,
         max_age: int | None,
-        acr_values: Iterable[str],
+        acr_values: str | Iterable[str],
     ) -> Wish:
         """What a sign-in by browser asks for.
 
         Raises:
-            Misconfigured: a malformed scope or resource, or a negative age.
+            Misconfigured: a malformed scope or resource, an age that is none, or malformed names of classes.
         """
-        if max_age is not None and max_age < 0:
-            raise Misconfigured("max_age is a number of seconds")
+        try:
+            demand = SignInDemand.of(max_age=max_age, acr_values=acr_values) or SignInDemand()
+        except ValueError as error:
+            raise Misconfigured(str(error)) from None
         asked, named = self._asked(scope, resources)
         return Wish(
             scope=tuple(sorted(asked)),
             resources=named,
             login_hint=login_hint,
-            max_age=max_age,
-            acr_values=tuple(acr_values),
+            max_age=demand.max_age,
+            acr_values=demand.acr_values,
         )
 
     def _asked(self, scope: str | Iterable[str] | None, resources: Iterable[str]) -> tuple[Scope, tuple[str, ...]]:

@@ -121,7 +121,7 @@ class TokenSource:
         resources: Iterable[str] = (),
         login_hint: str | None = None,
         max_age: int | None = None,
-        acr_values: Iterable[str] = (),
+        acr_values: str | Iterable[str] = (),
     ) -> Begun:
         """Begin a sign-in by browser: where to send it, and what to keep until it comes back (RFC 6749 §4.1).
 
@@ -175,7 +175,7 @@ class TokenSource:
         resources: Iterable[str] = (),
         login_hint: str | None = None,
         max_age: int | None = None,
-        acr_values: Iterable[str] = (),
+        acr_values: str | Iterable[str] = (),
         path: str = "/callback",
         open_browser: Callable[[str], object] | None = None,
         seconds: float = 300.0,
@@ -214,7 +214,7 @@ class TokenSource:
                 acr_values=acr_values,
             )
             loopback.send_browser(begun.url, open_browser)
-            answer = loopback.wait(seconds)
+            answer = loopback.wait(seconds, state=begun.transaction.state)
             identity = self.finish_sign_in(begun.transaction, answer)
             loopback.succeed()
             return identity

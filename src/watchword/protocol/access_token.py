@@ -1,6 +1,6 @@
 """JWT access tokens: their claims, and the one verifier that resource servers and the authorization server share.
 
-Implements: RFC 9068 §2.1, §2.2, §4; RFC 7519 §4.1; RFC 8725 §3.8, §3.9.
+Implements: RFC 9068 §2.1, §2.2, §4; RFC 7519 §4.1; RFC 8725 §3.8, §3.9; RFC 9470 §3, §6.1.
 """
 
 from collections.abc import Mapping
@@ -9,8 +9,10 @@ from typing import Any, Final
 import msgspec
 
 from watchword.protocol import jws
+from watchword.protocol.authentication_class import satisfies
 from watchword.protocol.rejection import TokenRejected
 from watchword.protocol.scope import Scope
+from watchword.protocol.step_up import SignInDemand
 
 TYP: Final = "at+jwt"
 MAX_LEEWAY: Final = 60
@@ -55,6 +57,8 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         issued_at, expires_at: seconds since the epoch.
         sid, gid, epoch: session, grant and user epoch; None for a client's own token.
+        auth_time: when the user proved who he is, in seconds since the epoch; None for a client's own token.
+        acr, amr: how he did.
         claims: all claims, as they stood in the token.
     """
 
@@ -72,6 +76,9 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
     gid: str | None
     epoch: int | None
     claims: Mapping[str, Any]
+    auth_time: int | None = None
+    acr: str | None = None
+    amr: tuple[str, ...] = ()
 
     def judge_times(self, now: float, leeway: float) -> None:
         """Judge expiry and start again; a token seen before is judged each time.
@@ -84,6 +91,29 @@ class AccessToken(msgspec.Struct, frozen=True, kw_only=True):
             raise TokenRejected("token.expired")
         if self.not_before is not None and now + leeway < self.not_before:
             raise TokenRejected("token.not_yet_valid")
+
+    def judge_sign_in(self, demand: SignInDemand, *, now: float, leeway: float) -> None:
+        """Judge age and strength of the user's sign-in; a token seen before is judged each time.
+
+        Args:
+            demand: what is wanted of it.
+            now: seconds since the epoch.
+            leeway: seconds of clock difference allowed.
+
+        Raises:
+            TokenRejected: ``token.acr`` or ``token.auth_time``; a token without a user's sign-in meets no demand.
+        """
+        if not satisfies(self.acr or "", demand.acr_values):
+            raise TokenRejected("token.acr", "the user's sign-in is of another class", sign_in=demand)
+        if demand.max_age is None:
+            return
+        if self.auth_time is None:
+            raise TokenRejected("token.auth_time", "auth_time is missing", sign_in=demand)
+        if self.auth_time + demand.max_age + leeway < now:
+            raise TokenRejected("token.auth_time", "the user's sign-in lies too far back", sign_in=demand)
+        if self.auth_time > now + leeway:
+            # Else one date in the future would be fresh for ever.
+            raise TokenRejected("token.auth_time", "auth_time is in the future", sign_in=demand)
 
 
 def verify(
@@ -111,7 +141,7 @@ def verify(
         scope = Scope.parse(typed.scope)
     except ValueError as error:  # msgspec.ValidationError is one
         raise TokenRejected("token.claims", str(error)) from None
-    for date in (typed.exp, typed.iat, typed.nbf or 0):
+    for date in (typed.exp, typed.iat, typed.nbf or 0, typed.auth_time or 0):
         if not 0 <= date <= _MAX_DATE:  # NaN compares false; an integer may have any size
             raise TokenRejected("token.claims", "a date out of range")
     if not typed.sub or not typed.jti or not typed.client_id:
@@ -135,6 +165,9 @@ def verify(
         gid=typed.gid,
         epoch=typed.epoch,
         claims=claims,
+        auth_time=typed.auth_time,
+        acr=typed.acr,
+        amr=tuple(typed.amr or ()),
     )
     verified.judge_times(now, min(leeway, MAX_LEEWAY))
     if typed.iat > now + min(leeway, MAX_LEEWAY):

@@ -1,6 +1,6 @@
 """The resource server for asyncio programs.
 
-Implements: RFC 9068 §4; RFC 6750 §3.1.
+Implements: RFC 9068 §4; RFC 6750 §3.1; RFC 9470 §3.
 """
 
 import asyncio
@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from watchword.resource.assembly import Assembled
-from watchword.resource.verifier import NOTHING, Pause, VerifiedToken, parse_demand
+from watchword.resource.verifier import NOTHING, Pause, VerifiedToken, parse_demand, parse_sign_in
 
 
 class AsyncResourceServer(Assembled):
@@ -22,12 +22,22 @@ class AsyncResourceServer(Assembled):
         token = await server.verify(text, scope="orders:read")
     """
 
-    async def verify(self, token: str, *, scope: str | Iterable[str] = "") -> VerifiedToken:
+    async def verify(
+        self,
+        token: str,
+        *,
+        scope: str | Iterable[str] = "",
+        max_age: int | None = None,
+        acr_values: str | Iterable[str] = (),
+    ) -> VerifiedToken:
         """The verified token behind ``token``.
 
         Args:
             token: as it came in the request, without "Bearer".
             scope: what it must allow; a space-separated string or several strings.
+            max_age: seconds that the user's sign-in may lie back, beside the leeway; None for any age.
+            acr_values: the strengths of sign-in that will do, such as ``ACR_TWO_FACTOR``, which a stronger one of
+                the same issuer meets, too; a space-separated string or several strings.
 
         Returns:
             The token, good at this moment.
@@ -36,13 +46,13 @@ class AsyncResourceServer(Assembled):
             TokenRejected: it is not good; ``reason`` says why, ``challenge()`` what to answer.
             KeysUnavailable: no key of the issuer is known yet; answer 503.
             ConfigurationError: the issuer has no revocation feed.
-            ValueError: ``scope`` is malformed.
+            ValueError: ``scope``, ``max_age`` or ``acr_values`` is malformed.
         """
-        demanded = parse_demand(scope)
+        demanded, sign_in = parse_demand(scope), parse_sign_in(max_age, acr_values)
         settled = NOTHING
         while True:
             try:
-                return self._verifier.verify(token, demanded, now=self._clock(), settled=settled)
+                return self._verifier.verify(token, demanded, now=self._clock(), settled=settled, sign_in=sign_in)
             except Pause as pause:
                 settled |= {await asyncio.wrap_future(self._attendant.attend(pause.need, token))}
 

@@ -1,9 +1,9 @@
 """The verifier: keys, revocations, a token and the time make a verified token or a refusal. Pure.
 
-A token seen before is found by its text, so its signature is not checked again; its times, its key, its revocation
-and the age of the revocation knowledge are judged each time.
+A token seen before is found by its text, so its signature is not checked again; its times, its key, its revocation,
+its user's sign-in and the age of the revocation knowledge are judged each time.
 
-Implements: RFC 9068 §4; RFC 6750 §3.1; RFC 8725 §3.8, §3.9, §3.10.
+Implements: RFC 9068 §4; RFC 6750 §3.1; RFC 8725 §3.8, §3.9, §3.10; RFC 9470 §3.
 """
 
 import math
@@ -18,6 +18,7 @@ from watchword.protocol.jws import VerificationKey
 from watchword.protocol.metadata import parse_issuer
 from watchword.protocol.rejection import TokenRejected
 from watchword.protocol.scope import Scope
+from watchword.protocol.step_up import SignInDemand
 from watchword.resource.errors import ConfigurationError, KeysUnavailable
 from watchword.resource.key_cache import KeyCache
 from watchword.resource.policy import RevocationPolicy
@@ -94,6 +95,21 @@ class VerifiedToken:
         return self.found.sid
 
     @property
+    def auth_time(self) -> int | None:
+        """When the user proved who he is, in seconds since the epoch; None for a client's own token."""
+        return self.found.auth_time
+
+    @property
+    def acr(self) -> str | None:
+        """How strongly: an authentication context class, such as ``ACR_PASSWORD``; None for a client's own token."""
+        return self.found.acr
+
+    @property
+    def amr(self) -> tuple[str, ...]:
+        """By which methods (RFC 8176); empty for a client's own token."""
+        return self.found.amr
+
+    @property
     def claims(self) -> Mapping[str, Any]:
         """All claims as they stood in the token; read-only."""
         return MappingProxyType(self.found.claims)
@@ -111,6 +127,17 @@ def parse_demand(scope: str | Iterable[str]) -> Scope:
 @lru_cache(maxsize=1024)
 def _parse_demand(scope: str) -> Scope:
     return Scope.parse(scope)
+
+
+def parse_sign_in(max_age: int | None, acr_values: str | Iterable[str]) -> SignInDemand | None:
+    """What is demanded of the user's sign-in, as ``verify`` is told it; None for nothing.
+
+    Raises:
+        ValueError: no number of seconds, or no names of classes.
+    """
+    if max_age is None and not acr_values:
+        return None
+    return SignInDemand.of(max_age=max_age, acr_values=acr_values)
 
 
 class Verifier:
@@ -183,7 +210,15 @@ class Verifier:
         """Check all signatures anew, as the keys have changed."""
         self._young, self._old = {}, {}
 
-    def verify(self, token: str, demanded: Scope, *, now: float, settled: frozenset[Need] = NOTHING) -> VerifiedToken:
+    def verify(
+        self,
+        token: str,
+        demanded: Scope,
+        *,
+        now: float,
+        settled: frozenset[Need] = NOTHING,
+        sign_in: SignInDemand | None = None,
+    ) -> VerifiedToken:
         """The verified token behind ``token``.
 
         Args:
@@ -191,6 +226,7 @@ class Verifier:
             demanded: the scope that it must have.
             now: seconds since the epoch.
             settled: what was already seen to for this token.
+            sign_in: what is demanded of the user's sign-in.
 
         Raises:
             TokenRejected: it is not good, with the reason.
@@ -214,6 +250,9 @@ class Verifier:
                 raise TokenRejected("token.revocation_unknown", "the revocation feed has been cut for too long")
             if "introspection" not in settled:
                 raise Pause("introspection")
+        # Last, after the scope too: nobody is sent to sign in anew for a token that would be refused all the same.
+        if sign_in is not None:
+            found.judge_sign_in(sign_in, now=now, leeway=self.leeway)
         return verified
 
     def _vouched(self, now: float, settled: frozenset[Need]) -> bool:

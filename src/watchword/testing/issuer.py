@@ -15,6 +15,7 @@ import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from watchword.protocol import access_token, jwk_set, revocation_feed
+from watchword.protocol.authentication_class import ACR_PASSWORD
 from watchword.protocol.jws import SigningKey, VerificationKey
 from watchword.protocol.metadata import Metadata
 from watchword.protocol.rejection import TokenRejected
@@ -75,9 +76,12 @@ class TestIssuer:
         audience: str | list[str] | None = None,
         client_id: str = "test-client",
         expires_in: float = 900,
+        signed_in_ago: float | None = 0,
+        acr: str | None = ACR_PASSWORD,
+        amr: Iterable[str] | None = ("pwd",),
         **claims: Any,
     ) -> str:
-        """A signed access token.
+        """A signed access token, as a user's client gets it.
 
         Args:
             sub: whom it is about.
@@ -85,6 +89,9 @@ class TestIssuer:
             audience: for whom; the issuer's usual one by default.
             client_id: who got it.
             expires_in: seconds from now; negative for one that has expired.
+            signed_in_ago: seconds since the user signed in, for ``auth_time``; None leaves it out.
+            acr: how strongly he did, such as ``ACR_PASSKEY``; None leaves it out.
+            amr: by which methods; None leaves it out.
             claims: further claims, or others in place of the usual ones; None leaves a claim out.
 
         Returns:
@@ -103,6 +110,9 @@ class TestIssuer:
             "sid": self._name("sid"),
             "gid": self._name("gid"),
             "epoch": 0,
+            "auth_time": None if signed_in_ago is None else int(now - signed_in_ago),
+            "acr": acr,
+            "amr": None if amr is None else list(amr),
             **claims,
         }
         present = {name: value for name, value in content.items() if value is not None}

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from watchword.resource import AsyncResourceServer, KeysUnavailable, ResourceServer, TokenRejected
+from watchword.resource import (
+    ACR_PASSKEY,
+    ACR_PASSWORD,
+    AsyncResourceServer,
+    KeysUnavailable,
+    ResourceServer,
+    TokenRejected,
+)
 from watchword.testing import FrozenClock, TestIssuer
 
 
@@ -138,3 +145,16 @@ def test_pytest_does_not_take_the_issuer_for_a_test_and_the_plugin_is_light(tmp_
     )
     assert run.returncode == 0, run.stdout + run.stderr
     assert "1 passed" in run.stdout
+
+
+def test_a_token_tells_of_the_sign_in_that_a_test_chooses(
+    watchword_issuer: TestIssuer, watchword_clock: FrozenClock
+) -> None:
+    server = watchword_issuer.resource_server()
+    usual = server.verify(watchword_issuer.token(), max_age=0, acr_values=ACR_PASSWORD)
+    assert (usual.auth_time, usual.acr, usual.amr) == (watchword_clock(), ACR_PASSWORD, ("pwd",))
+    chosen = server.verify(watchword_issuer.token(signed_in_ago=600, acr=ACR_PASSKEY, amr=["hwk", "user"]))
+    assert (chosen.auth_time, chosen.acr, chosen.amr) == (watchword_clock() - 600, ACR_PASSKEY, ("hwk", "user"))
+    bare = server.verify(watchword_issuer.token(signed_in_ago=None, acr=None, amr=None))
+    assert (bare.auth_time, bare.acr, bare.amr) == (None, None, ())
+    assert server.verify(watchword_issuer.token(auth_time=7)).auth_time == 7

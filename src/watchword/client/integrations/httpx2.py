@@ -7,7 +7,10 @@
 A token is put on requests to the stated origins and no others. httpx2 takes it off again where a redirect leads to
 another origin, and a redirect that comes back gets none.
 
-Implements: RFC 6750 §2.1, §3; RFC 9700 §4.10 (a token goes to the server it is meant for).
+A service that wants a fresher or stronger sign-in gets no other token, for a refresh changes neither: the caller gets
+``StepUpRequired`` with what is wanted.
+
+Implements: RFC 6750 §2.1, §3; RFC 9700 §4.10 (a token goes to the server it is meant for); RFC 9470 §3, §4.
 """
 
 import asyncio
@@ -16,9 +19,10 @@ from collections.abc import AsyncGenerator, Generator, Iterable
 import httpx2
 
 from watchword.client.async_token_source import AsyncTokenSource
-from watchword.client.errors import Misconfigured
+from watchword.client.errors import Misconfigured, StepUpRequired
 from watchword.client.token_source import TokenSource
 from watchword.protocol.redirect_uri import origin_of, parse_origin
+from watchword.protocol.step_up import parse_challenge
 
 
 class TokenAuth(httpx2.Auth):
@@ -46,6 +50,7 @@ class TokenAuth(httpx2.Auth):
 
         Raises:
             SignInAgain, TryLater, Misconfigured: there is no token to send.
+            StepUpRequired: the service wants a more recent or a stronger sign-in.
         """
         source = self._source
         if not isinstance(source, TokenSource):
@@ -58,13 +63,16 @@ class TokenAuth(httpx2.Auth):
         if _refused(response, token) and _repeatable(request):
             another = source.renew(token)
             if another != token:
-                yield _with(request, another)
+                # The other one may meet a demand, too; that it is refused for another reason is the caller's to see.
+                last = yield _with(request, another)
+                _refused(last, another)
 
     async def async_auth_flow(self, request: httpx2.Request) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
         """Called by httpx2.
 
         Raises:
             SignInAgain, TryLater, Misconfigured: there is no token to send.
+            StepUpRequired: the service wants a more recent or a stronger sign-in.
         """
         if not self._may_see(request):
             yield request
@@ -77,7 +85,9 @@ class TokenAuth(httpx2.Auth):
                 asyncio.to_thread(source.renew, token) if isinstance(source, TokenSource) else source.renew(token)
             )
             if another != token:
-                yield _with(request, another)
+                # The other one may meet a demand, too; that it is refused for another reason is the caller's to see.
+                last = yield _with(request, another)
+                _refused(last, another)
 
     def _may_see(self, request: httpx2.Request) -> bool:
         # What the caller has put there himself is his affair.
@@ -97,9 +107,16 @@ def _with(request: httpx2.Request, token: str) -> httpx2.Request:
 
 
 def _refused(response: httpx2.Response, token: str) -> bool:
-    """Whether it was this token that was refused: not another scheme, nor the end of a redirect without it."""
+    """Whether it was this token that was refused: not another scheme, nor the end of a redirect without it.
+
+    Raises:
+        StepUpRequired: the token is good, and its user's sign-in is not enough.
+    """
     if response.status_code != 401 or response.request.headers.get("Authorization") != f"Bearer {token}":
         return False
+    demand = parse_challenge(response.headers.get_list("WWW-Authenticate"))
+    if demand is not None:
+        raise StepUpRequired(acr_values=demand.acr_values, max_age=demand.max_age)
     challenge = response.headers.get("WWW-Authenticate", "bearer").lower()
     return "bearer" in challenge
 

@@ -22,6 +22,7 @@ _HEADERS: Final = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"
 _SAID: Final = {
     "denied": "The sign-in was not allowed.",
     "abandoned": "The sign-in took too long.",
+    "unmet_authentication_requirements": "This way of signing in is not strong enough for what you wanted to do.",
     "wrong_state": "This sign-in was not begun in this browser, or it is over already.",
 }
 

@@ -8,14 +8,12 @@
         token = await login.token_source(request).token()
 
 In Starlette, ``user = await login.required(request)``. The browser gets a random session name in a ``__Host-`` cookie
-and never a token; access tokens refresh silently on the server.
+and never a token; access tokens refresh silently on the server. Sessions that end at the issuer end here.
 
-Implements: RFC 10017 §6.1 (backend for frontend); RFC 9700 §2.1, §4.7, §4.11.1, §4.12; RFC 9207 §2.4;
-OpenID Connect Core 1.0 §3.1; OpenID Connect RP-Initiated Logout 1.0 §2.
+Implements: RFC 10017 §6.1 (backend for frontend); RFC 9700 §2.1, §4.7, §4.11.1, §4.12; RFC 9207 §2.4; RFC 9470 §4;
+OpenID Connect Core 1.0 §3.1; OpenID Connect RP-Initiated Logout 1.0 §2; OpenID Connect Back-Channel Logout 1.0 §2.7.
 """
 
-import asyncio
-import hashlib
 import hmac
 import logging
 import secrets
@@ -23,7 +21,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -31,19 +29,21 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from watchword.client.async_token_source import AsyncTokenSource
-from watchword.client.authorization import PATIENCE, parse_answer
-from watchword.client.errors import ClientError, Misconfigured, SignInAgain
+from watchword.client.authorization import parse_answer
+from watchword.client.errors import ClientError, Misconfigured, SignInAgain, StepUpRequired
 from watchword.client.identity import Identity
+from watchword.client.integrations.forms import read_form
 from watchword.client.integrations.login_cookies import LoginCookies, Underway
 from watchword.client.integrations.login_pages import forbidden, see_other, trouble
+from watchword.client.integrations.login_sessions import LoginSessions
+from watchword.client.integrations.logout_listener import LogoutListener
 from watchword.client.session_store import MemorySessionStore, SessionStore
 from watchword.client.token_store import TokenStore
 from watchword.client.transport import AsyncTransport
-from watchword.client.web_session import WebSession, encode_session, local_path, parse_session
+from watchword.client.web_session import WebSession, local_path
 from watchword.protocol.redirect_uri import origin_of, parse_redirect_uri
 
 LIFETIME: Final = 30 * 86400.0
-_SWEEP_PAUSE: Final = 600.0
 _LARGEST_FORM: Final = 8192
 _log = logging.getLogger("watchword.client.web_login")
 
@@ -63,6 +63,7 @@ class WebLogin:
         session_store: where sessions are kept; in memory if None, which is for one process.
         login_path: the route that begins a sign-in.
         logout_path: the route that a form posts to, to sign out.
+        backchannel_logout_path: the route by which the issuer tells that sessions are over; registered for the client.
         cookie_name: of the session's cookie.
         lifetime: seconds after which a user signs in again, at the latest.
         transport: the way to the issuer.
@@ -86,6 +87,7 @@ class WebLogin:
         session_store: SessionStore | None = None,
         login_path: str = "/login",
         logout_path: str = "/logout",
+        backchannel_logout_path: str = "/backchannel-logout",
         cookie_name: str = "web-login",
         lifetime: float = LIFETIME,
         transport: AsyncTransport | None = None,
@@ -103,18 +105,22 @@ class WebLogin:
         self._scope = " ".join(dict.fromkeys(["openid", *asked]))
         self._resource, self._resources = resource, tuple(resources)
         self._after_logout = post_logout_redirect_uri
-        self._lifetime, self._transport, self._clock = lifetime, transport, clock
-        self._store = MemorySessionStore(clock=clock) if session_store is None else session_store
+        self._transport, self._clock = transport, clock
+        store = MemorySessionStore(clock=clock) if session_store is None else session_store
+        self._sessions = LoginSessions(store, issuer=issuer, lifetime=lifetime, clock=clock)
         self._cookies = LoginCookies(
             name=cookie_name, secret=client_secret, is_plain=urlsplit(redirect_uri).scheme == "http"
         )
-        self._swept_at = clock()
         self.login_path = login_path
-        self._source(self._store.place("a-"))  # what cannot be right is said now
+        self._source(self._sessions.nobodys())  # what cannot be right is said now
+        listener = LogoutListener(
+            issuer=issuer, client_id=client_id, sessions=self._sessions, transport=transport, clock=clock
+        )
         self.routes: list[Route] = [
             Route(login_path, self._login, methods=["GET"], name="login"),
             Route(urlsplit(redirect_uri).path or "/", self._callback, methods=["GET"], name="callback"),
             Route(logout_path, self._logout, methods=["POST"], name="logout"),
+            Route(backchannel_logout_path, listener.receive, methods=["POST"], name="backchannel_logout"),
         ]
 
     def __repr__(self) -> str:
@@ -122,7 +128,7 @@ class WebLogin:
 
     async def user(self, request: Request) -> Identity | None:
         """Who is signed in; None for nobody."""
-        session = await self._session(request)
+        session = await self._sessions.find(self._cookies.session_of(request))
         return None if session is None else session.identity
 
     async def required(self, request: Request) -> Identity:
@@ -155,9 +161,7 @@ class WebLogin:
             scope: narrower than the application's.
             resource: another API than the application's usual one.
         """
-        name = self._cookies.session_of(request)
-        # A cookie that nobody gave out names an empty place.
-        place = self._store.place(_place_name("t", name or secrets.token_urlsafe(32)))
+        place = self._sessions.tokens_while_it_lasts(self._cookies.session_of(request))
         return self._source(place, scope=scope, resource=resource)
 
     def form_token(self, request: Request) -> str:
@@ -169,15 +173,11 @@ class WebLogin:
         """The fields of a form that this very session was shown, by its field ``csrf``.
 
         Raises:
-            HTTPException: 403; it came from elsewhere, or another session.
+            HTTPException: 403; it came from elsewhere, or another session. 413; it is too large.
         """
-        name, body = self._cookies.session_of(request), b""
-        async for piece in request.stream():
-            body += piece
-            if len(body) > _LARGEST_FORM:
-                raise HTTPException(413, "the form is too large")
+        name = self._cookies.session_of(request)
         with suppress(ValueError):
-            fields = dict(parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=50))
+            fields = dict(await read_form(request, longest=_LARGEST_FORM))
             sent = fields.get("csrf", "").encode()
             known = "" if name is None else self._cookies.form_token(name)
             if known and self._is_own_site(request) and hmac.compare_digest(sent, known.encode()):
@@ -190,7 +190,7 @@ class WebLogin:
         *,
         go_on_to: str,
         max_age: int | None = None,
-        acr_values: Iterable[str] = (),
+        acr_values: str | Iterable[str] = (),
     ) -> Response:
         """Send the browser to the issuer: for a sign-in, or for a fresher or stronger one (RFC 9470).
 
@@ -200,7 +200,7 @@ class WebLogin:
             max_age: seconds that the sign-in may lie back.
             acr_values: the strengths of sign-in that will do.
         """
-        source = self._source(self._store.place("a-"))
+        source = self._source(self._sessions.nobodys())
         try:
             begun = await source.begin_sign_in(
                 self._redirect_uri, resources=self._resources, max_age=max_age, acr_values=acr_values
@@ -211,8 +211,32 @@ class WebLogin:
         self._cookies.set_transaction(request, response, Underway(begun.transaction, local_path(go_on_to)))
         return response
 
-    async def sign_in_again(self, request: Request, _: Exception) -> Response:
-        """An exception handler for ``SignInAgain``: the grant is over, so the session ends and sign-in begins."""
+    async def step_up(self, request: Request, wanted: StepUpRequired, *, go_on_to: str | None = None) -> Response:
+        """Send the user to sign in as a service wants it, and back to his page; his session stays meanwhile.
+
+        Args:
+            request: of the browser. A script is told 401: a redirect to a sign-in would not help it.
+            wanted: what the call to the service raised.
+            go_on_to: the path of this site to come back to; by default the page that is being opened, or the one
+                whose form was sent.
+        """
+        if not _navigates(request):
+            return Response("sign in", 401, {"Cache-Control": "no-store"})
+        session = await self._sessions.find(self._cookies.session_of(request))
+        max_age, acr_values = wanted.max_age, wanted.acr_values
+        if session is not None and session.meets(max_age=max_age, acr_values=acr_values, now=self._clock()):
+            # The service sees it otherwise. The issuer might agree with us, and the browser go round without end.
+            max_age = 0
+        there = self._page_of(request) if go_on_to is None else go_on_to
+        return await self.begin(request, go_on_to=there, max_age=max_age, acr_values=acr_values)
+
+    async def sign_in_again(self, request: Request, error: Exception) -> Response:
+        """An exception handler for ``SignInAgain``: the grant is over, so the session ends and sign-in begins.
+
+        ``StepUpRequired``, which is one of its kind, goes to ``step_up``.
+        """
+        if isinstance(error, StepUpRequired):
+            return await self.step_up(request, error)
         response = (
             see_other(self.login_url(request)) if _opens_a_page(request) else Response("sign in", status_code=401)
         )
@@ -228,12 +252,11 @@ class WebLogin:
         try:
             underway = await self._take(request, state)
             name = secrets.token_urlsafe(32)
-            source = self._source(self._store.place(_place_name("t", name)))
+            source = self._source(self._sessions.tokens(name))
             identity = await source.finish_sign_in(underway.transaction, request.url.query)
             if identity is None:  # openid is always asked for
                 raise SignInAgain("no ID token came", reason="wrong_id_token")
-            session = WebSession.of(identity, until=self._clock() + self._lifetime)
-            await asyncio.to_thread(self._store.place(_place_name("s", name)).save, encode_session(session))
+            await self._sessions.begin(name, identity)
         except OSError:
             _log.exception("the session store is in trouble")
             return Response("the session store is in trouble", 503, {"Retry-After": "5"})
@@ -243,10 +266,10 @@ class WebLogin:
             # A session that was there before ends: its name may be known to others (fixation).
             await self._end(request)
             response = see_other(underway.next)
-            self._cookies.set_session(response, name, seconds=self._lifetime)
+            self._cookies.set_session(response, name, seconds=self._sessions.lifetime)
         if state:
             self._cookies.drop_transaction(response, state)
-        await self._sweep()
+        await self._sessions.sweep()
         return response
 
     async def _take(self, request: Request, state: str) -> Underway:
@@ -260,8 +283,7 @@ class WebLogin:
             raise SignInAgain("this browser has begun no such sign-in", reason="wrong_state")
         # Judged before anything is noted, so that only answers to the browser's own transactions leave a trace.
         parse_answer(request.url.query)
-        mark = self._store.place(_place_name("u", state))
-        if not await asyncio.to_thread(_mark, mark):
+        if not await self._sessions.first_time(state):
             raise SignInAgain("this sign-in is over already", reason="wrong_state")
         return underway
 
@@ -286,7 +308,7 @@ class WebLogin:
         """The issuer's page that ends the session there as well; here, if it cannot be found out."""
         if session is None:
             return "/"
-        source = self._source(self._store.place("a-"))
+        source = self._source(self._sessions.nobodys())
         try:
             return await source.sign_out_url(session.id_token, return_to=self._after_logout) or "/"
         except ClientError:
@@ -297,19 +319,19 @@ class WebLogin:
         name = self._cookies.session_of(request)
         if name is None:
             return None
-        place = self._store.place(_place_name("s", name))
-        session = parse_session(await asyncio.to_thread(place.load), now=self._clock())
-        await asyncio.to_thread(place.clear)
+        session = await self._sessions.forget(name)
         with suppress(ClientError):
-            await self._source(self._store.place(_place_name("t", name))).sign_out()
+            await self._source(self._sessions.tokens(name)).sign_out()
         return session
 
-    async def _session(self, request: Request) -> WebSession | None:
-        name = self._cookies.session_of(request)
-        if name is None:
-            return None
-        kept = await asyncio.to_thread(self._store.place(_place_name("s", name)).load)
-        return parse_session(kept, now=self._clock())
+    def _page_of(self, request: Request) -> str:
+        """The page that is being opened; of a form that was sent, the page that it stood on, if the browser tells."""
+        url = str(request.url) if request.method in ("GET", "HEAD") else request.headers.get("referer", "")
+        try:
+            parts, is_ours = urlsplit(url), request.method in ("GET", "HEAD") or origin_of(url) == self._origin
+        except ValueError:
+            return "/"
+        return local_path(parts.path + (f"?{parts.query}" if parts.query else "")) if is_ours else "/"
 
     def _source(
         self, place: TokenStore, *, scope: str | Iterable[str] | None = None, resource: str | None = None
@@ -333,34 +355,13 @@ class WebLogin:
         _log.log(level, "a sign-in failed: %s (%s)", error, error.reason)
         return trouble(error, login_url=self.login_path)
 
-    async def _sweep(self) -> None:
-        now = self._clock()
-        if now - self._swept_at > _SWEEP_PAUSE:
-            self._swept_at = now
-            with suppress(OSError):
-                await asyncio.to_thread(lambda: self._store.sweep(older_than=max(self._lifetime, PATIENCE)))
-
 
 def _opens_a_page(request: Request) -> bool:
-    """Whether a person looks at the answer: a redirect to a sign-in helps no script."""
+    """Whether a person looks at the answer, and nothing was sent: a redirect to a sign-in helps no script."""
+    return request.method in ("GET", "HEAD") and _navigates(request)
+
+
+def _navigates(request: Request) -> bool:
+    """Whether a person looks at the answer."""
     mode = request.headers.get("sec-fetch-mode")
-    return request.method in ("GET", "HEAD") and (
-        mode == "navigate" if mode is not None else "text/html" in request.headers.get("accept", "")
-    )
-
-
-def _place_name(kind: str, secret: str) -> str:
-    return f"{kind}-{hashlib.sha256(secret.encode()).hexdigest()}"
-
-
-def _mark(place: TokenStore) -> bool:
-    """Whether this is the first time."""
-    if not place.try_lock():
-        return False
-    try:
-        if place.load() is not None:
-            return False
-        place.save(b"spent")
-        return True
-    finally:
-        place.unlock()
+    return mode == "navigate" if mode is not None else "text/html" in request.headers.get("accept", "")

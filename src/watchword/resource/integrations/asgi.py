@@ -6,7 +6,7 @@ For example::
 
 The verified token is in ``scope["watchword.token"]``.
 
-Implements: RFC 6750 §2.1, §3.
+Implements: RFC 6750 §2.1, §3; RFC 9470 §3.
 """
 
 import logging
@@ -15,9 +15,8 @@ from typing import Any, Final, TypeAlias
 
 from watchword.protocol.bearer import parse_bearer
 from watchword.protocol.rejection import TokenRejected
-from watchword.resource import AsyncResourceServer, KeysUnavailable, VerifiedToken
+from watchword.resource import AsyncResourceServer, Demand, KeysUnavailable, VerifiedToken
 from watchword.resource.refusal import Refusal, render_refusal
-from watchword.resource.verifier import parse_demand
 
 _LOG: Final = logging.getLogger("watchword.resource")
 TOKEN_KEY: Final = "watchword.token"
@@ -43,18 +42,18 @@ def token_of(scope: Mapping[str, Any]) -> VerifiedToken:
 
 
 async def judge(
-    resource: AsyncResourceServer, headers: Iterable[tuple[bytes, bytes]], demanded: str | Iterable[str]
+    resource: AsyncResourceServer, headers: Iterable[tuple[bytes, bytes]], demand: Demand
 ) -> VerifiedToken | Refusal:
     """The verified token of a request, or the answer to it. Why it was refused goes to the log, not to the caller.
 
     Args:
         resource: judges.
         headers: of the request, names in lower case.
-        demanded: the scope that the token must have.
+        demand: what the token must have.
     """
     try:
         token = parse_bearer([value.decode("latin-1") for name, value in headers if name == b"authorization"])
-        return await resource.verify(token, scope=demanded)
+        return await resource.verify(token, scope=demand.scope, max_age=demand.max_age, acr_values=demand.acr_values)
     except (TokenRejected, KeysUnavailable) as error:
         _LOG.info("refused: %s", error)
         return render_refusal(error)
@@ -67,7 +66,10 @@ class WatchwordMiddleware:
         app: what is protected.
         resource: judges the tokens.
         scope: what every token must allow; a space-separated string or several strings.
-        paths: other demands by the beginning of the path, by whole segments; the longest match counts.
+        max_age: seconds that every user's sign-in may lie back; None for any age (RFC 9470).
+        acr_values: the strengths of sign-in that will do; a space-separated string or several strings.
+        paths: other demands by the beginning of the path, by whole segments; the longest match counts. Text is another
+            scope for the same sign-in; a ``Demand`` stands in place of all of the above.
         public: exact paths that need no token, such as ``/healthz``.
     """
 
@@ -77,14 +79,17 @@ class WatchwordMiddleware:
         *,
         resource: AsyncResourceServer,
         scope: str | Iterable[str] = "",
-        paths: Mapping[str, str] | None = None,
+        max_age: int | None = None,
+        acr_values: str | Iterable[str] = (),
+        paths: Mapping[str, str | Demand] | None = None,
         public: Iterable[str] = (),
     ) -> None:
         self._app = app
         self._resource = resource
-        self._demands = {"": str(parse_demand(scope))}
-        for path, demanded in (paths or {}).items():
-            self._demands[path.rstrip("/")] = str(parse_demand(demanded))
+        everywhere = Demand(scope, max_age=max_age, acr_values=acr_values)
+        self._demands = {"": everywhere}
+        for path, other in (paths or {}).items():
+            self._demands[path.rstrip("/")] = other if isinstance(other, Demand) else everywhere.with_scope(other)
         self._public = frozenset([public] if isinstance(public, str) else public)
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
@@ -98,7 +103,7 @@ class WatchwordMiddleware:
             return
         await self._app({**scope, TOKEN_KEY: found}, receive, send)
 
-    def _demanded(self, path: str) -> str:
+    def _demanded(self, path: str) -> Demand:
         while path not in self._demands:
             path = path.rpartition("/")[0]
         return self._demands[path]
