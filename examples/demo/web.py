@@ -57,6 +57,7 @@ def start(stage: Stage) -> None:
     secrets = {}
     shop = f"clients create shop --type confidential --redirect-uri {stage.shop_url}/callback"
     shop += f" --post-logout-redirect-uri {stage.shop_url}/ --scope openid --scope profile"
+    shop += f" --backchannel-logout-uri {stage.shop_url}/backchannel-logout"
     shop += " --scope orders.read --scope orders.write --api https://orders.example"
     for command in (*COMMANDS, shop):
         made = stage.command(*command.split(), *(["--name", "The Little Shop"] if command is shop else []))

@@ -214,7 +214,8 @@ async def test_whether_a_delivery_is_due_is_seen_without_taking_it(storage: Stor
     async with storage.write() as tx:
         await tx.add_delivery(a_delivery(due_at=NOW + 5, expires_at=NOW + 60))
     async with storage.read() as reading:
-        assert not await reading.is_delivery_due(now=NOW + 4)
-        assert await reading.is_delivery_due(now=NOW + 5)
-        assert await reading.is_delivery_due(now=NOW + 5)
-        assert not await reading.is_delivery_due(now=NOW + 60)
+        assert not await reading.is_delivery_due(kind="backchannel_logout", now=NOW + 4)
+        assert await reading.is_delivery_due(kind="backchannel_logout", now=NOW + 5)
+        assert await reading.is_delivery_due(kind="backchannel_logout", now=NOW + 5)
+        assert not await reading.is_delivery_due(kind="backchannel_logout", now=NOW + 60)
+        assert not await reading.is_delivery_due(kind="mail", now=NOW + 5)

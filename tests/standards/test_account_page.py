@@ -14,6 +14,7 @@ from tests.support.visitor import Form, View, Visitor, read_id_token, refresh
 
 ASVS = "OWASP ASVS 5.0"
 NEW = "an entirely different passphrase"
+DAY = 86_400
 
 
 async def lives(visitor: Visitor) -> bool:
@@ -64,6 +65,44 @@ async def test_it_lists_the_users_own_sessions_and_applications_and_nobody_elses
     assert [form.fields["client_id"] for form in forms_to(view, "/remove-application")] == ["shop"]
     assert "The Shop" in view.text
     assert "bob" not in view.text
+
+
+def listed(view: View) -> set[str]:
+    """The sessions that the page shows, the browser's own too."""
+    return {form.fields["sid"] for form in forms_to(view, "/end-session")}
+
+
+@standard(ASVS, "7.5.2")
+async def test_a_session_that_rested_too_long_is_listed_while_something_of_it_lives(everywhere: Door) -> None:
+    # R100
+    here, there = Visitor(everywhere), Visitor(everywhere, ELSEWHERE)
+    tokens = await there.tokens()
+    everywhere.clock.advance(2 * DAY)
+    assert not await lives(there)
+    await here.signed_in()
+    assert read_id_token(everywhere, tokens)["sid"] in listed(await account(here))
+    assert (await refresh(everywhere, tokens)).status_code == 200
+    await here.send(
+        *[
+            form
+            for form in forms_to(await account(here), "/end-session")
+            if form.fields["sid"] == read_id_token(everywhere, tokens)["sid"]
+        ]
+    )
+    assert (await refresh(everywhere, tokens)).json()["error"] == "invalid_grant"
+
+
+@standard(ASVS, "7.5.2")
+async def test_an_applications_own_session_is_listed_while_it_holds_a_grant(everywhere: Door) -> None:
+    # R100
+    visitor = Visitor(everywhere)
+    await visitor.signed_in()
+    own = listed(await account(visitor))
+    tokens = await everywhere.sign_in(everywhere.caller())
+    assert listed(await account(visitor)) == own | {tokens["sid"]}
+    given_back = {"token": tokens["refresh_token"], "client_id": "web"}
+    assert (await everywhere.caller().post("/revoke", data=given_back)).status_code == 200
+    assert listed(await account(visitor)) == own
 
 
 @standard(ASVS, "7.4.3")
@@ -168,8 +207,9 @@ async def test_nobody_ends_somebody_elses_session(everywhere: Door) -> None:
 async def test_signing_out_everywhere_is_everywhere(everywhere: Door) -> None:
     here, there = Visitor(everywhere), Visitor(everywhere, ELSEWHERE)
     tokens = [await here.tokens(), await there.tokens(), await there.tokens(scope="offline_access orders.read")]
-    view = await here.send((await account(here)).forms["everywhere-form"])
-    assert "sign-in-form" in view.forms
+    left = await here.post((await account(here)).forms["everywhere-form"])
+    assert left.headers["location"] == f"{everywhere.plan.issuer}/login?done=everywhere"
+    assert "sign-in-form" in (await here.follow(left)).forms
     assert not await lives(here)
     assert not await lives(there)
     for each in tokens:
@@ -226,7 +266,7 @@ async def test_every_form_of_the_page_must_be_its_own(everywhere: Door, path: st
         await forged(good, {"origin": "https://evil.example"}),
     ]
     for answer in answers:
-        assert View(answer).problem in ("bad_request", "expired", "forbidden")
+        assert View(answer).problem in ("bad_request", "stale", "forbidden")
     assert await lives(visitor)
     assert (await refresh(everywhere, tokens)).status_code == 200
     assert "code" in (await visitor.ask(prompt="none")).answer

@@ -44,7 +44,7 @@ async def test_cookies_are_for_this_host_alone_and_out_of_reach_of_scripts(open_
     visitor = Visitor(door)
     shown = await visitor.http.get("/login")
     sent = await signing_in(visitor)
-    jar = {**cookies_of(shown), **cookies_of(sent)}
+    jar = {**cookies_of(sent), **cookies_of(shown)}
     assert set(jar) == {"__Host-ww-browser", "__Host-ww-session"}
     for name, cookie in jar.items():
         assert cookie["secure"] is True
@@ -192,7 +192,7 @@ async def test_a_form_that_was_not_shown_to_this_browser_is_refused(everywhere: 
     ]
     for answer in forgeries:
         assert answer.status_code in (400, 403)
-        assert View(answer).problem in ("expired", "forbidden")
+        assert View(answer).problem in ("stale", "forbidden")
         assert "location" not in answer.headers
     assert visitor.session == before
     assert (await visitor.post(form, **fields)).status_code == 303
@@ -203,10 +203,44 @@ async def test_a_form_that_was_shown_before_the_sign_in_is_worth_nothing_afterwa
     old = (await visitor.open("/login")).forms["sign-in-form"]
     await visitor.signed_in()
     answer = await visitor.post(old, username="bob", password=PASSWORD)
-    assert View(answer).problem == "expired"
+    assert View(answer).problem == "stale"
     password: dict[str, Any] = {"current_password": PASSWORD, "new_password": "a", "repeated_password": "a"}
     answer = await visitor.post(Form("/account/password", {"csrf": old.fields["csrf"]}), **password)
-    assert View(answer).problem == "expired"
+    assert View(answer).problem == "stale"
+
+
+@standard(ASVS, "7.2.4")
+async def test_the_form_cookie_goes_at_the_sign_in_and_at_the_sign_out(everywhere: Door) -> None:
+    visitor = Visitor(everywhere)
+    form = (await visitor.open("/login")).forms["sign-in-form"]
+    before = visitor.cookie("ww-browser")
+    answer = await visitor.post(form, username="ada", password=PASSWORD)
+    assert cookies_of(answer)["ww-browser"]["max-age"] == "0"
+    assert visitor.cookie("ww-browser") is None
+    await visitor.open("/account")
+    signed_in = visitor.cookie("ww-browser")
+    assert None not in (before, signed_in)
+    form = (await visitor.open("/end_session")).forms["sign-out-form"]
+    answer = await visitor.post(form)
+    gone = {name: (cookie.value, cookie["max-age"]) for name, cookie in cookies_of(answer).items()}
+    assert gone == {"ww-session": ("", "0"), "ww-browser": ("", "0")}
+    await visitor.open("/login")
+    assert len({before, signed_in, visitor.cookie("ww-browser")}) == 3
+
+
+async def test_who_sends_a_form_of_another_tab_after_signing_in_can_go_on(everywhere: Door) -> None:
+    visitor = Visitor(everywhere)
+    plain = (await visitor.open("/login")).forms["sign-in-form"]
+    within = (await visitor.visit()).forms["sign-in-form"]
+    await visitor.signed_in()
+    view = View(await visitor.post(plain, username="ada", password=PASSWORD))
+    assert (view.status, view.problem) == (400, "stale")
+    assert "password-form" in (await visitor.open(view.ids["continue"]["href"])).forms
+    # One within an application's request goes on with the request.
+    view = View(await visitor.post(within, username="ada", password=PASSWORD))
+    assert view.problem == "stale"
+    view = await visitor.open(view.ids["continue"]["href"])
+    assert "code" in (await visitor.decide(view)).answer
 
 
 @pytest.mark.parametrize("path", ["/login", "/consent", "/account/password", "/account/everywhere"])

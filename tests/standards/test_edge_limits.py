@@ -110,6 +110,22 @@ async def test_unforeseen_trouble_with_the_list_of_origins_is_told_as_any_other(
     assert fields["exception"] == "RuntimeError"
 
 
+async def test_trouble_everywhere_is_one_line_in_the_log_under_the_id_of_the_answer(
+    door: Door, home: httpx2.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("no such table: clients")
+
+    monkeypatch.setattr(Directory, "origins", broken)
+    monkeypatch.setattr(door.cheap, "verify", broken)
+    body = {"client_id": "web", "username": "ada", "password": PASSWORD}
+    answer = await home.post("/session", json=body, headers={"origin": APP_ORIGIN})
+    assert (answer.status_code, answer.json()["error"]) == (500, "server_error")
+    assert [fields["error_id"] for slug, fields in door.heard.said if slug == "server.error"] == [
+        answer.json()["error_id"]
+    ]
+
+
 async def test_a_page_may_read_the_id_of_its_error(home: httpx2.AsyncClient) -> None:
     answer = await home.post("/token", headers={"origin": APP_ORIGIN})
     exposed = answer.headers["access-control-expose-headers"].split(", ")

@@ -23,8 +23,9 @@ from watchword.server.domain.backchannel_logout import MOST_NAMED
 from watchword.server.domain.lifetimes import DAY
 from watchword.server.flows import account
 from watchword.server.flows.admin import sessions, users
-from watchword.server.flows.backchannel_logout import AT_ONCE, LEASE, Courier
+from watchword.server.flows.backchannel_logout import AT_ONCE, LEASE, LogoutCalls
 from watchword.server.flows.browser_session import SignedIn
+from watchword.server.flows.courier import Courier
 
 LOGOUT = "OpenID Connect Back-Channel Logout 1.0"
 EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
@@ -50,7 +51,7 @@ class Stage:
         found = -1
         with suppress(_Unchanged):
             async with self.door.parts.storage.write() as tx:
-                found = len(await tx.lease_deliveries(now=self.door.clock.now() + 3600, until=0, limit=10_000))
+                found = len(await tx.lease_deliveries(kind="backchannel_logout", now=self.door.clock.now() + 3600, until=0, limit=10_000))
                 raise _Unchanged
         return found
 
@@ -59,12 +60,16 @@ class _Unchanged(Exception):
     """Rolls a transaction back."""
 
 
+def courier_of(door: Door, outgoing: FakeOutgoing) -> Courier:
+    return Courier(door.parts, LogoutCalls(door.parts, outgoing))
+
+
 async def staged(door: Door) -> Stage:
     async with door.parts.storage.write() as tx:
         for name, uri in URIS.items():
             await tx.add_client(public(name, backchannel_logout_uri=uri))
     outgoing = FakeOutgoing()
-    return Stage(door, outgoing, Courier(door.parts, outgoing))
+    return Stage(door, outgoing, courier_of(door, outgoing))
 
 
 @pytest.fixture
@@ -80,7 +85,7 @@ async def test_a_sign_out_posts_a_logout_token_to_the_client(everywhere: Door) -
     await everywhere.sign_in(home, client_id="desk")
     body = {"client_id": "store", "refresh_token": signed_in["refresh_token"]}
     assert (await home.request("DELETE", "/session", json=body)).status_code == 204
-    await Courier(everywhere.parts, stage.outgoing).bring()
+    await courier_of(everywhere, stage.outgoing).bring()
     [(url, form)] = stage.outgoing.posted
     assert url == URIS["store"]
     assert set(form) == {"logout_token"}
@@ -98,7 +103,7 @@ async def test_a_sign_out_posts_a_logout_token_to_the_client(everywhere: Door) -
         "exp": now + 120,
         "events": {EVENT: {}},
     }
-    await Courier(everywhere.parts, stage.outgoing).bring()
+    await courier_of(everywhere, stage.outgoing).bring()
     assert len(stage.outgoing.posted) == 1
 
 
@@ -329,9 +334,9 @@ async def test_what_a_node_held_when_it_died_is_brought_by_another(stage: Stage,
     await sessions.revoke(door.parts, signed["sid"])
     async with door.parts.storage.write() as tx:
         now = door.clock.now()
-        assert len(await tx.lease_deliveries(now=now, until=now + LEASE, limit=AT_ONCE)) == 1
+        assert len(await tx.lease_deliveries(kind="backchannel_logout", now=now, until=now + LEASE, limit=AT_ONCE)) == 1
     await door.restart()
-    courier = Courier(door.parts, stage.outgoing)
+    courier = courier_of(door, stage.outgoing)
     await courier.bring()
     assert stage.outgoing.posted == []
     door.clock.advance(LEASE)

@@ -184,6 +184,29 @@ async def test_asking_for_a_new_account_leads_there_where_the_door_is_open(sign_
     assert "code" in (await visitor.decide(view)).answer
 
 
+async def test_asking_for_a_new_account_is_not_answered_from_the_old_ones_session(sign_up_everywhere: Door) -> None:
+    visitor = Visitor(sign_up_everywhere)
+    ada = read_id_token(sign_up_everywhere, await visitor.tokens())["sub"]
+    assert "code" in (await visitor.ask()).answer
+    view = await visitor.visit(prompt="create")
+    form = view.forms["sign-up-form"]
+    # Nor by going on without signing up.
+    resumed = await visitor.open("/authorize/resume", request=form.fields["request"])
+    assert "sign-up-form" in resumed.forms
+    view = await visitor.send(form, username="grace", email="", password="a long enough passphrase")
+    view = await visitor.decide(view)
+    tokens = (await visitor.redeem(view.answer["code"])).json()
+    assert read_id_token(sign_up_everywhere, tokens)["sub"] != ada
+
+
+async def test_where_the_door_is_closed_a_session_answers_although_a_new_account_was_asked_for(
+    everywhere: Door,
+) -> None:
+    visitor = Visitor(everywhere)
+    await visitor.arrive()
+    assert "code" in (await visitor.ask(prompt="create")).answer
+
+
 async def test_where_the_door_is_closed_it_is_the_sign_in_page(everywhere: Door) -> None:
     visitor = Visitor(everywhere)
     assert "sign-in-form" in (await visitor.visit(prompt="create")).forms

@@ -3,6 +3,7 @@
 R004-R012, R015, R016, R019-R021, R025-R033; faults 18-22 of the table of peers.
 """
 
+from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import urlencode
 
@@ -183,6 +184,19 @@ async def test_size_and_number_of_parameters_are_bounded(door: Door) -> None:
     assert (await http.post("/authorize", content=b"x=" + b"y" * 70_000, headers=form)).status_code == 413
     assert (await http.post("/authorize", content=b"x=%ff", headers=form)).status_code == 400
     assert (await http.post("/authorize", json=request_of())).status_code == 400
+
+
+@rfc("6749", "3.1")
+async def test_a_request_that_could_not_be_finished_is_not_begun(everywhere: Door) -> None:
+    # R007
+    visitor = Visitor(everywhere)
+    await visitor.signed_in()
+    large = token_urlsafe(7000)
+    view = await visitor.ask(claims_locales=large)
+    assert (view.answer["error"], view.answer["state"]) == ("invalid_request", "the-state")
+    posted = View(await visitor.http.post("/authorize", data=request_of(claims_locales=large)))
+    assert posted.answer["error"] == "invalid_request"
+    assert "authorize.too_large" not in posted.text
 
 
 @standard("OpenID Connect Core 1.0", "3.1.2.1")

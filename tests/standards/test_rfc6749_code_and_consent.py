@@ -4,6 +4,7 @@ R014, R025-R034; faults 18-22 of the table of peers.
 """
 
 import asyncio
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -29,6 +30,19 @@ async def test_only_a_confidential_client_made_so_may_do_without_a_challenge(eve
     challenged = await visitor.code("nonce-only")
     assert (await visitor.redeem(challenged, code_verifier=None, **bare)).json()["error"] == "invalid_grant"
     assert (await visitor.redeem(challenged, **bare)).status_code == 200
+
+
+@rfc("9700", "2.1.1")
+async def test_a_client_that_may_do_without_a_challenge_must_send_a_nonce_for_an_id_token(everywhere: Door) -> None:
+    # R025
+    visitor = Visitor(everywhere)
+    await visitor.signed_in()
+    bare: dict[str, Any] = {"code_challenge": None, "code_challenge_method": None}
+    for fields in ({"nonce": None}, {"nonce": ""}, {"scope": "orders.read"}, {"nonce": None, "prompt": "none"}):
+        view = await visitor.ask("nonce-only", **bare, **fields)
+        assert (view.target, view.answer["error"]) == (SHOP, "invalid_request")
+    # With a challenge neither is needed.
+    assert await visitor.code("nonce-only", nonce=None, scope="orders.read")
 
 
 @rfc("6749", "4.1.3")

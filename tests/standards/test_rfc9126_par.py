@@ -4,6 +4,7 @@ R022, R024.
 """
 
 import hashlib
+from secrets import token_urlsafe
 from typing import Any
 
 import httpx2
@@ -180,6 +181,39 @@ async def test_no_secret_goes_along_in_what_is_kept(door: Door) -> None:
     assert kept is not None
     assert CLIENT_SECRET not in str(kept.parameters)
     assert dict(kept.parameters)["client_id"] == "form"
+
+
+@rfc("9126", "2.3")
+async def test_what_is_pushed_can_be_finished_however_large_it_is_or_is_refused_at_once(everywhere: Door) -> None:
+    # Random text: nothing makes it shorter.
+    taken, refused = 0, 0
+    for size in range(0, 8000, 500):
+        answer = await push(everywhere, state="s" * 2048, claims_locales=token_urlsafe(size * 3 // 4))
+        if answer.status_code == 413:
+            assert answer.json()["error"] == "invalid_request"
+            refused += 1
+            continue
+        assert (answer.status_code, refused) == (201, 0)
+        taken += 1
+        visitor = Visitor(everywhere)
+        view = await visitor.open("/authorize", client_id="shop", request_uri=answer.json()["request_uri"])
+        # A session from before makes what travels longer.
+        await visitor.signed_in()
+        again = await visitor.open("/authorize/resume", request=view.forms["sign-in-form"].fields["request"])
+        view = await visitor.decide(again) if "consent-form" in again.forms else again
+        assert view.answer["state"] == "s" * 2048
+        assert "code" in view.answer
+    assert (taken > 5, refused > 0) == (True, True)
+
+
+@rfc("9126", "2.1")
+async def test_what_nobody_knows_is_not_kept(everywhere: Door) -> None:
+    # R007: ignored, so it does not count either.
+    uri = await push_uri(everywhere, unheard_of="x" * 30_000, another=token_urlsafe(10_000))
+    visitor = Visitor(everywhere)
+    view = await visitor.open("/authorize", client_id="shop", request_uri=uri)
+    assert len(view.forms["sign-in-form"].fields["request"]) < 1000
+    assert "code" in (await visitor.decide(await visitor.sign_in(view))).answer
 
 
 @rfc("9126", "4")

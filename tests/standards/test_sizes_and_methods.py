@@ -13,6 +13,7 @@ from tests.support.cast import basic
 from tests.support.door import Door
 from tests.support.exchange import answered, exchange
 from tests.support.rfc import rfc
+from tests.support.visitor import Visitor, refresh, request_of
 
 from watchword.server.web import reading
 from watchword.server.web.routes import ROUTES
@@ -112,6 +113,27 @@ async def test_another_method_is_405_and_the_right_ones_are_named(home: httpx2.A
         assert answer.headers["cache-control"] == "no-store"
 
 
+@rfc("9110", "9.2.1")
+async def test_head_does_nothing_where_get_does_something(everywhere: Door) -> None:
+    # Scanners of links send it, and a page that acts upon GET must not act for them.
+    visitor = Visitor(everywhere)
+    tokens = await visitor.tokens()
+    pushed = await visitor.http.post("/par", data=request_of(), headers=basic("shop"))
+    by_name = {"client_id": "shop", "request_uri": pushed.json()["request_uri"]}
+    for path, params in (
+        ("/authorize", by_name),
+        ("/authorize", request_of()),
+        ("/end_session", {"id_token_hint": tokens["id_token"]}),
+        ("/login", {}),
+        ("/account", {}),
+    ):
+        answer = await visitor.http.head(path, params=params)
+        assert (answer.status_code, "set-cookie" in answer.headers) == (405, False)
+        assert "HEAD" not in answer.headers["allow"]
+    assert (await refresh(everywhere, tokens)).status_code == 200
+    assert "code" in (await visitor.open("/authorize", **by_name)).answer
+
+
 async def _raw(http: httpx2.AsyncClient, method: str, path: str) -> httpx2.Response:
     request = http.build_request("GET", path)
     request.method = method
@@ -119,7 +141,7 @@ async def _raw(http: httpx2.AsyncClient, method: str, path: str) -> httpx2.Respo
 
 
 @rfc("9110", "9.3.2")
-@pytest.mark.parametrize("path", [path for path, route in ROUTES.items() if "GET" in route.endpoints])
+@pytest.mark.parametrize("path", [path for path, route in ROUTES.items() if "HEAD" in route.endpoints])
 async def test_head_is_answered_as_get(door: Door, path: str) -> None:
     # Also where GET would be a stream that never ends.
     http = door.caller(accept="text/event-stream") if path == "/revocations" else door.caller()

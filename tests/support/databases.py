@@ -1,13 +1,12 @@
 """Databases with the cast and a key ring in them, made once and given to each test as good as new."""
 
 import asyncio
-import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 from tests.support.cast import START, write_cast
@@ -46,16 +45,18 @@ def _furnished(database: Database) -> None:
 
 
 class SqliteTemplate:
-    """A furnished SQLite file, to be copied."""
+    """A furnished SQLite file, to be copied. Kept in memory: a worker of a parallel run ends without tidying up."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "template.db"
-        _furnished(SqliteDatabase(self._path))
+    def __init__(self) -> None:
+        with TemporaryDirectory(prefix="ww-sqlite-") as folder:
+            path = Path(folder) / "template.db"
+            _furnished(SqliteDatabase(path))
+            self._content = path.read_bytes()
 
     def copy(self, folder: Path) -> SqliteDatabase:
         """A database of its own in ``folder``."""
         path = folder / "watchword.db"
-        shutil.copyfile(self._path, path)
+        path.write_bytes(self._content)
         return SqliteDatabase(path)
 
 
@@ -78,7 +79,7 @@ class PostgresTemplate:
 @cache
 def sqlite_template() -> SqliteTemplate:
     """The template of this test process."""
-    return SqliteTemplate(Path(mkdtemp(prefix="ww-sqlite-")))
+    return SqliteTemplate()
 
 
 @cache

@@ -21,6 +21,7 @@ from tests.support.troubled_storage import Trouble, TroubledStorage
 
 from watchword.protocol import access_token
 from watchword.protocol.access_token import AccessToken
+from watchword.server.adapters.fido2_passkeys import passkeys_of
 from watchword.server.adapters.local_signer import LocalSigner
 from watchword.server.adapters.sealing import Sealing
 from watchword.server.adapters.system_entropy import SystemEntropy
@@ -59,6 +60,7 @@ class Plan:
     issuer: str = ISSUER
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     sign_up_open: bool = False
+    sends_mail: bool = False
     trusted: Sequence[str] | None = None
     nodes: int = 1
     restarting: bool = False
@@ -199,7 +201,9 @@ class Door:
             lifetimes=plan.lifetimes,
             directory=Directory(storage),
             log_tail=LogTail(storage, clock, self.telemetry, keys_revoked=reload),
+            passkeys=passkeys_of(plan.issuer),
             sign_up_open=plan.sign_up_open,
+            sends_mail=plan.sends_mail,
         )
         feed = RevocationFeed(parts)
         network = Network(

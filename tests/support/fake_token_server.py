@@ -77,12 +77,14 @@ class FakeTokenServer:
     Attributes:
         lifetime: of access tokens, in seconds.
         users: passwords by name.
+        otps: the code of the second step, by user; without one the password does.
         clients: secrets by client id; an empty one for public clients.
         metadata_changes: laid over the metadata.
     """
 
     lifetime: int = 900
     users: dict[str, str] = field(default_factory=lambda: {"alice": "correct horse battery"})
+    otps: dict[str, str] = field(default_factory=dict)
     clients: dict[str, str] = field(default_factory=lambda: {"app": "", "service": "s3cret with:colon%"})
     metadata_changes: dict[str, Any] = field(default_factory=dict)
 
@@ -92,6 +94,7 @@ class FakeTokenServer:
         self.issued: set[str] = set()
         self._grants: list[_Grant] = []
         self._codes: dict[str, tuple[int, str]] = {}
+        self._half_done: dict[str, tuple[str, str]] = {}
         self._count = 0
         self._lock = threading.Lock()
         self._http = _Http(("127.0.0.1", 0), _Exchange, self)
@@ -198,11 +201,34 @@ class FakeTokenServer:
         return client_id if self.clients.get(client_id) == secret else None
 
     def _challenge(self, client_id: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        if "auth_session" in form:
+            return self._second_step(client_id, form)
         if self.users.get(form["username"]) != form["password"]:
             return 400, {"error": "insufficient_authorization"}
+        if form["username"] in self.otps:
+            self._count += 1
+            self._half_done[f"half-{self._count}"] = (form["username"], form["code_challenge"])
+            return self._more(f"half-{self._count}")
+        return self._code(client_id, form["code_challenge"])
+
+    def _more(self, auth_session: str) -> tuple[int, dict[str, Any]]:
+        methods = ["otp", "recovery_code"]
+        return 400, {"error": "insufficient_authorization", "auth_session": auth_session, "methods": methods}
+
+    def _second_step(self, client_id: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
+        username, code_challenge = self._half_done.pop(form["auth_session"], ("", ""))
+        if not username:
+            return 400, {"error": "invalid_session"}
+        if self.otps[username] not in (form.get("otp"), form.get("recovery_code")):
+            # Another one each time: clients may not take it for static.
+            self._half_done[f"{form['auth_session']}-again"] = (username, code_challenge)
+            return self._more(f"{form['auth_session']}-again")
+        return self._code(client_id, code_challenge)
+
+    def _code(self, client_id: str, code_challenge: str) -> tuple[int, dict[str, Any]]:
         self._grants.append(_Grant(client_id))
         code = f"code-{len(self._codes)}"
-        self._codes[code] = (len(self._grants) - 1, form["code_challenge"])
+        self._codes[code] = (len(self._grants) - 1, code_challenge)
         return 200, {"authorization_code": code}
 
     def _token(self, client_id: str, form: dict[str, str]) -> tuple[int, dict[str, Any]]:

@@ -16,7 +16,7 @@ from watchword.server.domain.audit import AuditEvent, AuditRecord
 from watchword.server.domain.backchannel_logout import Listener
 from watchword.server.domain.client import Client
 from watchword.server.domain.consent import Consent
-from watchword.server.domain.delivery import Delivery
+from watchword.server.domain.delivery import Delivery, DeliveryKind
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.domain.grant_types.authorization_code import AuthorizationCode
 from watchword.server.domain.identifiers import email_key as folded
@@ -163,8 +163,8 @@ class MemoryReading(MemoryFactorsReading):
     async def code(self, code_hash: bytes) -> AuthorizationCode | None:
         return self.tables.codes.get(code_hash)
 
-    async def is_delivery_due(self, *, now: Instant) -> bool:
-        return any(one.due_at <= now < one.expires_at for one in self.tables.deliveries.values())
+    async def is_delivery_due(self, *, kind: DeliveryKind, now: Instant) -> bool:
+        return any(one.kind == kind and one.due_at <= now < one.expires_at for one in self.tables.deliveries.values())
 
     async def keys(self) -> list[RingKey]:
         return sorted(self.tables.keys.values(), key=lambda key: (key.created_at, key.kid))
@@ -284,9 +284,11 @@ class MemoryWriting(MemoryReading, MemoryFactorsWriting):
     async def add_delivery(self, delivery: Delivery) -> None:
         self.tables.deliveries[delivery.id] = delivery
 
-    async def lease_deliveries(self, *, now: Instant, until: Instant, limit: int) -> list[Delivery]:
+    async def lease_deliveries(
+        self, *, kind: DeliveryKind, now: Instant, until: Instant, limit: int
+    ) -> list[Delivery]:
         waiting = sorted(self.tables.deliveries.values(), key=lambda delivery: (delivery.due_at, delivery.id))
-        due = [delivery for delivery in waiting if delivery.due_at <= now < delivery.expires_at]
+        due = [one for one in waiting if one.kind == kind and one.due_at <= now < one.expires_at]
         leased = [replace(delivery, due_at=until) for delivery in due[:limit]]
         self.tables.deliveries |= {delivery.id: delivery for delivery in leased}
         return leased

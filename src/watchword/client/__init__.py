@@ -7,11 +7,19 @@ source.token()
 
 from watchword.client.async_token_source import AsyncTokenSource
 from watchword.client.authorization import Begun, Transaction
-from watchword.client.errors import ClientError, Misconfigured, SignInAgain, StepUpRequired, TryLater
+from watchword.client.errors import (
+    ClientError,
+    Misconfigured,
+    SecondStepNeeded,
+    SignInAgain,
+    StepUpRequired,
+    TryLater,
+)
 from watchword.client.file_store import FileTokenStore
 from watchword.client.identity import Identity
 from watchword.client.keyring_store import KeyringTokenStore
 from watchword.client.messages import Answer, Request, Unreachable
+from watchword.client.second_step import SecondStep
 from watchword.client.session_store import FileSessionStore, MemorySessionStore, SessionStore
 from watchword.client.token_source import TokenSource
 from watchword.client.token_store import MemoryTokenStore, TokenStore
@@ -37,6 +45,8 @@ __all__ = [
     "MemoryTokenStore",
     "Misconfigured",
     "Request",
+    "SecondStep",
+    "SecondStepNeeded",
     "SessionStore",
     "SignInAgain",
     "StepUpRequired",

@@ -19,7 +19,8 @@ from watchword.client.fork_safety import begin_anew_after_fork
 from watchword.client.identity import Identity
 from watchword.client.messages import Unreachable
 from watchword.client.refresh_steps import Outcome, renew
-from watchword.client.sign_in_steps import SignIn, sign_in, sign_out
+from watchword.client.second_step import SecondStep
+from watchword.client.sign_in_steps import GoOn, SignIn, sign_in, sign_out
 from watchword.client.source_memory import SourceMemory, store_trouble, token_of
 from watchword.client.steps import Draw, Load, Look, Remember, Save, Send, Step, Steps, TryLock, Unlock, Wait, discover
 from watchword.client.token_store import MemoryTokenStore, TokenStore
@@ -111,10 +112,27 @@ class AsyncTokenSource:
             resources: further APIs, likewise.
 
         Raises:
+            SecondStepNeeded: the password is right, and ``take_second_step`` goes on.
             SignInAgain: name or password are wrong (``reason`` is ``credentials``), or more is needed.
             TryLater, Misconfigured: as ``token``; who was signed in still is.
         """
         ask = self._memory.ask_sign_in(username, password, scope=scope, resources=resources)
+        await asyncio.shield(self._start(self._sign_in(ask)))
+
+    async def take_second_step(self, step: SecondStep, *, otp: str = "", recovery_code: str = "") -> None:
+        """Go on with a sign-in that raised ``SecondStepNeeded``, by one of the two codes.
+
+        Args:
+            step: of the error.
+            otp: the code that the user's authenticator app shows.
+            recovery_code: one of those that he kept.
+
+        Raises:
+            SecondStepNeeded: the code is wrong (``reason`` is ``wrong_code``); its ``step`` takes another one.
+            SignInAgain: it took too long, or was done already: ``sign_in`` anew.
+            TryLater, Misconfigured: as ``token``; who was signed in still is.
+        """
+        ask = self._memory.ask_second_step(step, otp=otp, recovery_code=recovery_code)
         await asyncio.shield(self._start(self._sign_in(ask)))
 
     async def begin_sign_in(
@@ -288,7 +306,7 @@ class AsyncTokenSource:
         finally:
             self._flights.pop(asyncio.get_running_loop(), None)
 
-    async def _sign_in(self, ask: SignIn) -> None:
+    async def _sign_in(self, ask: SignIn | GoOn) -> None:
         self._memory.hold(await self._run(sign_in(ask)))
 
     async def _sign_out(self) -> None:

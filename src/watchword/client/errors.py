@@ -4,6 +4,8 @@ Sign in again (the user must act), try later (nobody must: wait), misconfigured 
 of them ever carries a token, a secret or a password.
 """
 
+from watchword.client.second_step import SecondStep
+
 
 class ClientError(Exception):
     """No token can be had for now.
@@ -26,6 +28,22 @@ class SignInAgain(ClientError):
 
     def __init__(self, message: str = "sign in", *, reason: str = "signed_out") -> None:
         super().__init__(message, reason=reason)
+
+
+class SecondStepNeeded(SignInAgain):
+    """The password is right, and the user takes a second step: ``take_second_step`` of the source goes on.
+
+    ``reason`` is ``second_step``, or ``wrong_code`` after a code that was not right.
+
+    Attributes:
+        step: what the sign-in is gone on with; nobody is signed in by it.
+        methods: what the user can go on with: ``otp`` (a code of his authenticator app), ``recovery_code``.
+    """
+
+    def __init__(self, message: str, *, step: SecondStep, reason: str = "second_step") -> None:
+        super().__init__(message, reason=reason)
+        self.step = step
+        self.methods = step.methods
 
 
 class StepUpRequired(SignInAgain):

@@ -9,7 +9,7 @@ RFC 7636 §4.3, §4.5; RFC 9110 §10.2.3.
 
 import base64
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import quote_plus, urlencode
@@ -73,6 +73,14 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class MoreWanted(Refusal):
+    """What was sent is right, and more is wanted. ``auth_session`` goes on with it."""
+
+    auth_session: str = field(default="", repr=False)
+    methods: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NoAnswer:
     """Nothing certain was said: ask again."""
 
@@ -119,6 +127,11 @@ def challenge_request(
     return _post(account, url, form)
 
 
+def second_step_request(account: Account, url: str, *, auth_session: str, code: tuple[str, str]) -> Request:
+    """Goes on with a sign-in, by a ``code``: what it is called, and what the user typed."""
+    return _post(account, url, [("auth_session", auth_session), code])
+
+
 def code_request(account: Account, url: str, *, code: str, verifier: str, redirect_uri: str | None = None) -> Request:
     """Exchanges the authorization code; with the redirect URI where the code came by one."""
     form = [("grant_type", "authorization_code"), ("code", code), ("code_verifier", verifier)]
@@ -163,9 +176,11 @@ def read_tokens(reply: Answer | Unreachable) -> TokenResponse | Refusal | NoAnsw
 
 
 def read_code(reply: Answer | Unreachable) -> str | Refusal | NoAnswer:
-    """The authorization challenge endpoint's answer: a code."""
+    """The authorization challenge endpoint's answer: a code, or the wish for more."""
     if not isinstance(reply, Answer) or reply.status != 200:
-        return _refusal(reply)
+        found = _refusal(reply)
+        more = _more_wanted(reply) if isinstance(reply, Answer) and isinstance(found, Refusal) else None
+        return found if more is None else more
     try:
         return msgspec.json.decode(reply.body, type=_Code).authorization_code
     except ValueError:
@@ -191,6 +206,22 @@ def parse_retry_after(text: str | None, *, now: float) -> float | None:
 
 class _Code(msgspec.Struct):
     authorization_code: str
+
+
+class _More(msgspec.Struct):
+    error: str
+    auth_session: str
+    methods: tuple[str, ...] = ()
+
+
+def _more_wanted(answer: Answer) -> MoreWanted | None:
+    try:
+        said = msgspec.json.decode(answer.body, type=_More)
+    except ValueError:
+        return None
+    if said.error != "insufficient_authorization" or _TOKEN.match(said.auth_session) is None:
+        return None
+    return MoreWanted(said.error, auth_session=said.auth_session, methods=said.methods)
 
 
 class _Error(msgspec.Struct):

@@ -9,7 +9,8 @@ from watchword.client.account import Account
 from watchword.client.authorization import Wish
 from watchword.client.errors import Misconfigured, TryLater
 from watchword.client.refresh_steps import Ask, Failed, Outcome, Renewed, Trouble
-from watchword.client.sign_in_steps import SignIn
+from watchword.client.second_step import SecondStep
+from watchword.client.sign_in_steps import GoOn, SignIn
 from watchword.client.steps import Discovered, Draw, Look, Moment, Remember
 from watchword.client.token_state import Access, Held
 from watchword.protocol.resource_indicator import parse_resource
@@ -84,6 +85,17 @@ class SourceMemory:
             resources=named,
             discovered=self._discovered,
         )
+
+    def ask_second_step(self, step: SecondStep, *, otp: str, recovery_code: str) -> GoOn:
+        """What a second step wants.
+
+        Raises:
+            ValueError: not exactly one code.
+        """
+        if bool(otp) == bool(recovery_code):
+            raise ValueError("give one of otp and recovery_code")
+        code = ("otp", otp) if otp else ("recovery_code", recovery_code)
+        return GoOn(account=self.account, step=step, code=code, discovered=self._discovered)
 
     def wish(
         self,

@@ -14,6 +14,7 @@ from watchword.client.fork_safety import begin_anew_after_fork
 from watchword.client.identity import Identity
 from watchword.client.messages import Unreachable
 from watchword.client.refresh_steps import renew
+from watchword.client.second_step import SecondStep
 from watchword.client.sign_in_steps import sign_in, sign_out
 from watchword.client.source_memory import SourceMemory, store_trouble, token_of
 from watchword.client.steps import Draw, Load, Look, Remember, Save, Send, Step, Steps, TryLock, Unlock, Wait, discover
@@ -106,10 +107,28 @@ class TokenSource:
             resources: further APIs, likewise.
 
         Raises:
+            SecondStepNeeded: the password is right, and ``take_second_step`` goes on.
             SignInAgain: name or password are wrong (``reason`` is ``credentials``), or more is needed.
             TryLater, Misconfigured: as ``token``; who was signed in still is.
         """
         ask = self._memory.ask_sign_in(username, password, scope=scope, resources=resources)
+        with self._turn:
+            self._memory.hold(self._run(sign_in(ask)))
+
+    def take_second_step(self, step: SecondStep, *, otp: str = "", recovery_code: str = "") -> None:
+        """Go on with a sign-in that raised ``SecondStepNeeded``, by one of the two codes.
+
+        Args:
+            step: of the error.
+            otp: the code that the user's authenticator app shows.
+            recovery_code: one of those that he kept.
+
+        Raises:
+            SecondStepNeeded: the code is wrong (``reason`` is ``wrong_code``); its ``step`` takes another one.
+            SignInAgain: it took too long, or was done already: ``sign_in`` anew.
+            TryLater, Misconfigured: as ``token``; who was signed in still is.
+        """
+        ask = self._memory.ask_second_step(step, otp=otp, recovery_code=recovery_code)
         with self._turn:
             self._memory.hold(self._run(sign_in(ask)))
 

@@ -30,6 +30,7 @@ class OAuthError(Exception):
         self.slug = slug or f"oauth.{self.code}"
         self.detail = detail
         self.retry_after = retry_after
+        self.members: dict[str, object] = {}
         super().__init__(f"{self.code} ({self.slug}): {detail or self.description}")
 
 
@@ -133,6 +134,39 @@ class InsufficientAuthorization(OAuthError):
     """The sign-in is not complete (draft-ietf-oauth-first-party-apps)."""
 
     code, status, bland = "insufficient_authorization", 400, "the user name or password is wrong, or more is needed"
+
+
+class SecondStepNeeded(InsufficientAuthorization):
+    """The password is right and does not do alone; or it was followed by a code that is not.
+
+    Args:
+        description: as ever.
+        auth_session: with which the sign-in is gone on with; never in a log.
+        methods: what it can be gone on with.
+        slug: as ever.
+    """
+
+    def __init__(self, description: str, *, auth_session: str, methods: tuple[str, ...], slug: str) -> None:
+        super().__init__(description, slug=slug)
+        self.members = {"auth_session": auth_session, "methods": methods}
+
+
+class SecondStepNeededHere(SecondStepNeeded):
+    """``insufficient_authorization`` at the simple door, where who is not signed in is answered with 401."""
+
+    status = 401
+
+
+class InvalidSession(OAuthError):
+    """The ``auth_session`` is expired, used, somebody else's, or none of ours: the sign-in starts anew."""
+
+    code, status, bland = "invalid_session", 400, "the sign-in took too long or is over: start again"
+
+
+class InvalidSessionHere(InvalidSession):
+    """``invalid_session`` at the simple door."""
+
+    status = 401
 
 
 class InvalidCredentials(OAuthError):

@@ -5,11 +5,13 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from watchword.server.adapters.argon2_passwords import Argon2Passwords
+from watchword.server.adapters.fido2_passkeys import passkeys_of
 from watchword.server.adapters.local_signer import LocalSigner, purpose_of
 from watchword.server.adapters.sealing import Sealing
 from watchword.server.adapters.system_clock import SystemClock
 from watchword.server.adapters.system_entropy import SystemEntropy
 from watchword.server.domain.secret_ring import SecretRing
+from watchword.server.domain.totp import purpose_of as purpose_of_totp
 from watchword.server.flows import key_ring
 from watchword.server.flows.directory import Directory
 from watchword.server.flows.log_tail import LogTail
@@ -23,6 +25,7 @@ from watchword.server.storage.database_url import Database, parse_database_url
 from watchword.server.storage.opening import open_storage
 
 _SECRET_CHECK = "secret_check"
+_RESEALED_AT_ONCE = 200
 
 
 @asynccontextmanager
@@ -62,11 +65,14 @@ async def opened(settings: Settings, telemetry: Telemetry) -> AsyncIterator[Part
             lifetimes=settings.lifetimes,
             directory=Directory(storage),
             log_tail=LogTail(storage, clock, telemetry, keys_revoked=reload_keys),
+            passkeys=passkeys_of(settings.issuer),
             sign_up_open=settings.sign_up_open,
+            sends_mail=settings.mail is not None,
         )
     except CannotUnseal:
         raise SettingsError(
-            "the signing keys do not open under WATCHWORD_SECRET: list the secret that they were made under, too"
+            "what is sealed in the database does not open under WATCHWORD_SECRET: "
+            "list the secret that it was made under, too"
         ) from None
     finally:
         passwords.close()
@@ -116,12 +122,33 @@ async def _check_secret(storage: Storage, secrets: SecretRing, sealing: Sealing)
             "this database was made under another secret: put back the old WATCHWORD_SECRET, "
             "or list it behind the new one, separated by a space"
         )
+    # What is sealed moves to the newest secret, so that older ones may be dropped once their tokens are dead. The check
+    # value comes last: who is interrupted does it again.
+    await _reseal_totps(storage, sealing)
     async with storage.write() as tx:
-        # What is sealed moves to the newest secret, so that older ones may be dropped once their tokens are dead.
         for key in await tx.lock_keys():
             if key.sealed is not None:
                 await tx.put_key(replace(key, sealed=sealing.resealed(key.sealed, purpose=purpose_of(key.kid))))
         await tx.put_meta(_SECRET_CHECK, secrets.newest.check)
+
+
+async def _reseal_totps(storage: Storage, sealing: Sealing) -> None:
+    """Seeds of authenticator apps, a few at a time: users sign in with them meanwhile."""
+    after = ""
+    while True:
+        async with storage.read() as reading:
+            page = await reading.totps(after=after, limit=_RESEALED_AT_ONCE)
+        if not page:
+            return
+        async with storage.write() as tx:
+            for found in page:
+                # Users come first in the order of locks.
+                await tx.lock_user(found.sub)
+                totp = await tx.lock_totp(found.sub)
+                if totp is not None:
+                    resealed = sealing.resealed(totp.sealed, purpose=purpose_of_totp(totp.sub))
+                    await tx.put_totp(replace(totp, sealed=resealed))
+        after = page[-1].sub
 
 
 async def _remember_longest(storage: Storage, ttl: float) -> None:

@@ -11,6 +11,8 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from email.headerregistry import Address
+from ipaddress import ip_address
 from pathlib import Path
 from socket import socket
 from types import FrameType
@@ -25,10 +27,12 @@ from watchword.protocol.redirect_uri import origin_of
 from watchword.server.adapters.bounded_http import BoundedHttp
 from watchword.server.adapters.httpx2_outgoing import Httpx2Outgoing
 from watchword.server.adapters.listening import CannotListen, listen
+from watchword.server.adapters.smtp_mail import Relay, SmtpMail
 from watchword.server.adapters.structured_log import StructuredLog, configure
 from watchword.server.adapters.worker_processes import supervise
 from watchword.server.app import database_of, opened
 from watchword.server.flows import key_ring
+from watchword.server.flows.mail import Post
 from watchword.server.flows.maintenance import maintained
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.revocation_feed import RevocationFeed
@@ -40,6 +44,7 @@ from watchword.server.web.context import Web
 from watchword.server.web.edge import Edge
 from watchword.server.web.network import Network
 from watchword.server.web.pages import Brand, Logo, Pages
+from watchword.server.web.pages.letters import Letters
 from watchword.server.web.routes import ROUTES
 
 _GRACE_SECONDS = 8
@@ -128,7 +133,7 @@ async def _run(settings: Settings, sockets: list[socket]) -> None:
 
 
 async def _answer(settings: Settings, sockets: list[socket], parts: Parts) -> None:
-    async with maintained(parts, Httpx2Outgoing()):
+    async with maintained(parts, Httpx2Outgoing(), _post(settings)):
         config = uvicorn.Config(
             edge_of(parts, settings),
             http=BoundedHttp,
@@ -181,11 +186,41 @@ def _brand(settings: Settings) -> Brand:
     return Brand(name=brand.name, logo=logo, **({} if brand.colour is None else {"colour": brand.colour}))
 
 
+def _post(settings: Settings) -> Post | None:
+    """The way to users' mailboxes, where the operator gave us one."""
+    mail = settings.mail
+    if mail is None:
+        return None
+    relay = Relay(
+        host=mail.host,
+        port=mail.port,
+        security=mail.security,
+        username=mail.username,
+        password=mail.password,
+        greeting=_greeting(urlsplit(settings.issuer).hostname or "localhost"),
+    )
+    sender = Address(display_name=mail.sender_name, addr_spec=mail.sender_address)
+    return Post(SmtpMail(relay, sender), Letters(_brand(settings), settings.templates))
+
+
+def _greeting(host: str) -> str:
+    """RFC 5321 §4.1.3: where there is no name, an address in brackets."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
+
+
 def _say_hello(settings: Settings) -> None:
     command = _command()
     lines = [f"Watchword {__version__} answers at {settings.issuer}"]
     if settings.development and not all(is_loopback(host) for host in settings.hosts):
         lines.append("  others can reach it, though the issuer is loopback: the revocation feed is open to them")
+    if settings.mail is not None:
+        mail = settings.mail
+        how = {"starttls": "by STARTTLS", "tls": "by TLS", "none": "in the clear, on this machine"}[mail.security]
+        lines.append(f"  mail: on, as {mail.sender_address}, through {mail.host}:{mail.port} {how}")
     if settings.development:
         lines += [
             f"  data: {settings.data_dir}",

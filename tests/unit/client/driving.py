@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from watchword.client import AsyncTokenSource, TokenSource
+from watchword.client import AsyncTokenSource, SecondStep, TokenSource
 
 PASSWORD = "correct horse battery"
 
@@ -44,6 +44,9 @@ class Driven:
 
     def sign_in(self, username: str = "alice", password: str = PASSWORD, **options: Any) -> None:
         self._run("sign_in", username, password, **options)
+
+    def take_second_step(self, step: SecondStep, **code: str) -> None:
+        self._run("take_second_step", step, **code)
 
     def sign_out(self) -> None:
         self._run("sign_out")

@@ -24,14 +24,23 @@ def create(
     *,
     password_stdin: PasswordStdin = False,
     email: Annotated[str | None, typer.Option(help="E-mail address; counts once it is verified.")] = None,
+    email_verified: Annotated[
+        bool, typer.Option("--email-verified", help="The address is known to be the user's: mail goes there at once.")
+    ] = False,
     role: Annotated[list[str] | None, typer.Option(help="A role of the user; may be repeated.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a user."""
     from watchword.server.flows.admin import users
 
+    if email_verified and email is None:
+        raise Failed("--email-verified is about an address: give it by --email")
     wanted = users.NewUser(
-        username=name, password=_password(from_stdin=password_stdin), email=email, roles=tuple(role or ())
+        username=name,
+        password=_password(from_stdin=password_stdin),
+        email=email,
+        email_verified=email_verified,
+        roles=tuple(role or ()),
     )
     user = run(lambda parts: users.create(parts, wanted))
     print_done(f"created user {user.username} ({user.sub})", _record(user), as_json=as_json)
@@ -89,6 +98,39 @@ def set_password(name: Name, *, password_stdin: PasswordStdin = False, as_json: 
     password = _password(from_stdin=password_stdin)
     user = run(lambda parts: users.set_password(parts, name, password))
     print_done(f"set the password of {user.username}; all sessions ended", _record(user), as_json=as_json)
+
+
+@program.command(context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
+def factors(name: Name, *, as_json: AsJson = False) -> None:
+    """Show what a user has enrolled beside the password."""
+    from watchword.server.flows.admin import factors
+
+    found = run(lambda parts: factors.shown(parts, name))
+    passkeys = [
+        {
+            "name": one.name,
+            "created_at": moment(one.created_at),
+            "last_used_at": None if one.last_used_at is None else moment(one.last_used_at),
+        }
+        for one in found.passkeys
+    ]
+    record = {
+        "sub": found.user.sub,
+        "username": found.user.username,
+        "authenticator_app_since": None if found.totp_since is None else moment(found.totp_since),
+        "passkeys": passkeys if as_json else [f"{one['name']} ({one['created_at']})" for one in passkeys],
+        "recovery_codes": found.recovery_codes,
+    }
+    print_record(record, as_json=as_json)
+
+
+@program.command("remove-factors", context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
+def remove_factors(name: Name, *, as_json: AsJson = False) -> None:
+    """Take passkeys, authenticator app and recovery codes from a user who lost them; all his sessions end."""
+    from watchword.server.flows.admin import factors
+
+    user = run(lambda parts: factors.remove(parts, name))
+    print_done(f"removed all factors of {user.username}; all sessions ended", _record(user), as_json=as_json)
 
 
 def _password(*, from_stdin: bool) -> str:

@@ -68,6 +68,99 @@ class PasswordChanged(AuditEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TotpAdded(AuditEvent):
+    """A user set up an authenticator app."""
+
+    kind = "factor.totp_added"
+    sub: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TotpRemoved(AuditEvent):
+    """A user turned his authenticator app off."""
+
+    kind = "factor.totp_removed"
+    sub: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryCodesMade(AuditEvent):
+    """A user made new recovery codes; those before are dead."""
+
+    kind = "factor.recovery_codes_made"
+    sub: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecoveryCodeUsed(AuditEvent):
+    """A recovery code was used to sign in; ``left`` are left."""
+
+    kind = "factor.recovery_code_used"
+    sub: str
+    left: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasskeyAdded(AuditEvent):
+    """A user added a passkey; ``passkey`` is what he calls it."""
+
+    kind = "factor.passkey_added"
+    sub: str
+    passkey: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasskeyRemoved(AuditEvent):
+    """A user removed a passkey."""
+
+    kind = "factor.passkey_removed"
+    sub: str
+    passkey: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasskeySuspected(AuditEvent):
+    """A good assertion that cannot have come from the one key that was registered; it was refused."""
+
+    kind = "passkey.suspicious"
+    sub: str
+    passkey: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordResetAsked(AuditEvent):
+    """Somebody who named the account asked for a link by mail; a link was sent to its user."""
+
+    kind = "user.password_reset_asked"
+    sub: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PasswordReset(AuditEvent):
+    """A user set a password by a link from a mail; all his sessions ended."""
+
+    kind = "user.password_reset"
+    sub: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailVerified(AuditEvent):
+    """A user proved that mail to his address reaches him."""
+
+    kind = "user.email_verified"
+    sub: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmailChanged(AuditEvent):
+    """A user proved another address, which is his now; his other sessions ended."""
+
+    kind = "user.email_changed"
+    sub: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GrantEnded(AuditEvent):
     """A grant ended on purpose."""
 

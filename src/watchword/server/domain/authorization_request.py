@@ -22,7 +22,8 @@ class AuthorizationRequest:
         code_challenge: of S256; None for a confidential client that may do without.
         max_age: seconds that the sign-in may lie back; None for any.
         acr_values: the strengths asked for, in order of preference; any of them satisfies.
-        hinted_sub: the user whom ``id_token_hint`` names.
+        hinted_sub: the user whom ``id_token_hint`` or ``claims`` names.
+        id_token_claims: what ``claims`` wants in the ID token about the user.
         login_hint: what to fill in as the user name.
     """
 
@@ -38,5 +39,6 @@ class AuthorizationRequest:
     max_age: int | None = None
     acr_values: tuple[str, ...] = ()
     hinted_sub: str | None = None
+    id_token_claims: tuple[str, ...] = ()
     login_hint: str | None = None
     ui_locales: tuple[str, ...] = ()

@@ -4,10 +4,10 @@ Nothing can be sent to a redirect URI before ``exact_redirect_uri`` has passed: 
 refusal becomes a page. Afterwards it goes back to the application.
 
 Implements: RFC 6749 §4.1.1, §4.1.2.1; RFC 9700 §2.1, §4.1.3, §4.11; RFC 7636 §4.4.1; RFC 8707 §2.1;
-OpenID Connect Core 1.0 §3.1.2.1, §3.1.2.2, §6.1; RFC 9470 §4.
+OpenID Connect Core 1.0 §3.1.2.1, §3.1.2.2, §5.5, §6.1; RFC 9470 §4.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -19,6 +19,7 @@ from watchword.protocol.errors import (
     InvalidTarget,
     OAuthError,
     RequestNotSupported,
+    RequestTooLarge,
     RequestUriNotSupported,
     UnauthorizedClient,
     UnmetAuthenticationRequirements,
@@ -26,15 +27,24 @@ from watchword.protocol.errors import (
 )
 from watchword.protocol.resource_indicator import parse_resource
 from watchword.protocol.scope import Scope
-from watchword.server.domain import permission
+from watchword.server.domain import permission, travelling_request
 from watchword.server.domain.api import Catalog
 from watchword.server.domain.authorization_request import AuthorizationRequest, Prompt, ResponseMode
+from watchword.server.domain.claims_request import parse_claims
 from watchword.server.domain.client import Client
-
-Parameters: TypeAlias = Sequence[tuple[str, str]]
+from watchword.server.domain.travelling_request import Parameters
 
 _MAX_STATE: Final = 2048
 _PROMPTS: Final[tuple[Prompt, ...]] = ("none", "login", "consent", "select_account", "create")
+# What means something here; everything else is ignored. A step sees nothing that is not listed.
+KNOWN: Final = frozenset(
+    {
+        *("client_id", "redirect_uri", "response_type", "response_mode", "scope", "state", "resource"),
+        *("code_challenge", "code_challenge_method", "request", "request_uri", "dpop_jkt"),
+        *("nonce", "prompt", "max_age", "acr_values", "id_token_hint", "login_hint", "claims"),
+        *("display", "ui_locales", "claims_locales"),
+    }
+)
 # What can be asked for, and what our sign-ins are.
 ACR_VALUES: Final = LADDER
 
@@ -44,11 +54,13 @@ class NotToBeRedirected(Exception):
 
     Attributes:
         problem: which error page.
+        again: an address of ours from where the user can go on, if there is one.
     """
 
-    def __init__(self, problem: str, detail: str) -> None:
+    def __init__(self, problem: str, detail: str, *, again: str | None = None) -> None:
         super().__init__(detail)
         self.problem = problem
+        self.again = again
 
 
 class ToTheClient(Exception):
@@ -87,6 +99,8 @@ class Draft:
     prompt: frozenset[Prompt] = frozenset()
     max_age: int | None = None
     acr_values: tuple[str, ...] = ()
+    hinted_sub: str | None = None
+    id_token_claims: tuple[str, ...] = ()
 
     def one(self, name: str) -> str | None:
         """The parameter; None if it is missing or empty.
@@ -149,6 +163,13 @@ def response_mode_known(draft: Draft, _: World) -> Draft:
             raise InvalidRequest("response_mode is query or form_post", slug="authorize.response_mode")
 
 
+def not_too_large(draft: Draft, _: World) -> Draft:
+    """What would not come back from the sign-in page is not begun."""
+    if not travelling_request.fits(draft.parameters):
+        raise RequestTooLarge("the request is too large", slug="authorize.too_large")
+    return draft
+
+
 def response_type_code(draft: Draft, _: World) -> Draft:
     """RFC 9700 §2.1.2: the implicit grant is not offered."""
     response_type = draft.one("response_type")
@@ -196,6 +217,15 @@ def scope_well_formed(draft: Draft, _: World) -> Draft:
         raise InvalidScope(str(error), slug="scope.malformed") from None
 
 
+def nonce_without_pkce(draft: Draft, world: World) -> Draft:
+    """RFC 9700 §2.1.1: a client without PKCE relies on the nonce of an ID token, so there must be both."""
+    if draft.code_challenge is not None or world.client is None:
+        return draft
+    if "openid" not in (draft.scope or world.client.scope) or draft.one("nonce") is None:
+        raise InvalidRequest("without code_challenge, scope openid and a nonce are required", slug="authorize.nonce")
+    return draft
+
+
 def resources_allowed(draft: Draft, world: World) -> Draft:
     """RFC 8707 §2.1: the resources are the client's; together with the scope they name the audiences."""
     values = tuple(value for key, value in draft.parameters if key == "resource" and value)
@@ -218,27 +248,43 @@ def resources_allowed(draft: Draft, world: World) -> Draft:
     return replace(draft, resources=resources)
 
 
+def claims_understood(draft: Draft, _: World) -> Draft:
+    """What ``claims`` demands of the sign-in wins over ``acr_values`` (OpenID Connect Core 1.0 §5.5.1.1)."""
+    acr_values = tuple((draft.one("acr_values") or "").split())
+    text = draft.one("claims")
+    if text is None:
+        return replace(draft, acr_values=acr_values)
+    try:
+        asked = parse_claims(text)
+    except ValueError as error:
+        raise InvalidRequest(str(error), slug="authorize.claims") from None
+    return replace(
+        draft, acr_values=asked.acr_values or acr_values, hinted_sub=asked.sub, id_token_claims=asked.id_token
+    )
+
+
 def age_and_strength(draft: Draft, _: World) -> Draft:
-    """``max_age`` is a number; of ``acr_values`` at least one must be within our reach (RFC 9470 §5)."""
+    """``max_age`` is a number; of the classes asked for at least one must be within our reach (RFC 9470 §5)."""
     age = draft.one("max_age")
     if age is not None and not (age.isascii() and age.isdecimal() and len(age) <= 9):
         raise InvalidRequest("max_age is a number of seconds", slug="authorize.max_age")
-    wanted = tuple((draft.one("acr_values") or "").split())
-    if wanted and not set(wanted) & set(ACR_VALUES):
+    if draft.acr_values and not set(draft.acr_values) & set(ACR_VALUES):
         raise UnmetAuthenticationRequirements(slug="authorize.acr")
-    return replace(draft, max_age=None if age is None else int(age), acr_values=wanted)
+    return replace(draft, max_age=None if age is None else int(age))
 
 
 def hint_is_ours(draft: Draft, world: World) -> Draft:
     """An ``id_token_hint`` that we did not make is a mistake worth telling."""
     if draft.one("id_token_hint") is not None and world.hinted_sub is None:
         raise InvalidRequest("id_token_hint is no ID token of this issuer", slug="authorize.id_token_hint")
-    return draft
+    if None not in (draft.hinted_sub, world.hinted_sub) and draft.hinted_sub != world.hinted_sub:
+        raise InvalidRequest("claims and id_token_hint name two users", slug="authorize.id_token_hint")
+    return replace(draft, hinted_sub=draft.hinted_sub or world.hinted_sub)
 
 
 def rest_at_most_once(draft: Draft, _: World) -> Draft:
     """Every other parameter that we know is there once."""
-    for name in ("nonce", "login_hint", "ui_locales", "display", "claims", "claims_locales", "dpop_jkt"):
+    for name in sorted(KNOWN - {"resource"}):
         draft.one(name)
     return draft
 
@@ -249,16 +295,24 @@ STEPS: Final[tuple[Step, ...]] = (
     state_kept,
     prompts_known,
     response_mode_known,
+    not_too_large,
     response_type_code,
     no_request_object,
     grant_type_allowed,
     pkce_s256,
     scope_well_formed,
+    nonce_without_pkce,
     resources_allowed,
+    claims_understood,
     age_and_strength,
     hint_is_ours,
     rest_at_most_once,
 )
+
+
+def known(parameters: Parameters) -> Parameters:
+    """Those parameters that mean something here, in order."""
+    return tuple((name, value) for name, value in parameters if name in KNOWN)
 
 
 def understand(parameters: Parameters, world: World) -> AuthorizationRequest:
@@ -268,7 +322,7 @@ def understand(parameters: Parameters, world: World) -> AuthorizationRequest:
         NotToBeRedirected: the redirect URI is not known to be the client's.
         ToTheClient: refused, and the application is told.
     """
-    draft = Draft(parameters=parameters)
+    draft = Draft(parameters=known(parameters))
     for step in STEPS:
         try:
             draft = step(draft, world)
@@ -290,7 +344,8 @@ def understand(parameters: Parameters, world: World) -> AuthorizationRequest:
         prompt=draft.prompt,
         max_age=draft.max_age,
         acr_values=draft.acr_values,
-        hinted_sub=world.hinted_sub,
+        hinted_sub=draft.hinted_sub,
+        id_token_claims=draft.id_token_claims,
         login_hint=draft.one("login_hint"),
         ui_locales=tuple((draft.one("ui_locales") or "").split()),
     )

@@ -8,6 +8,7 @@ import unicodedata
 
 from watchword.protocol import base64url
 from watchword.server.domain import normal_form
+from watchword.server.domain.passkey import MAX_NAME
 
 _RANDOM_ID = re.compile(r"[A-Za-z0-9_-]{22}\Z", re.ASCII)
 _CLIENT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._~-]{1,63}\Z", re.ASCII)
@@ -66,9 +67,21 @@ def parse_client_name(text: str) -> str:
     Raises:
         ValueError: empty, longer than 80 code points, or with control or invisible characters.
     """
-    name = unicodedata.normalize("NFC", text.strip())
+    name = normal_form.nfc(text.strip()) if len(text) <= MAX_TYPED_NAME else ""
     if not 1 <= len(name) <= 80 or not _visible(name):
         raise ValueError("a client's name has 1 to 80 visible characters")
+    return name
+
+
+def parse_passkey_name(text: str) -> str:
+    """What a user calls a passkey, trimmed and normalised (NFC).
+
+    Raises:
+        ValueError: empty, longer than 64 code points, or with control or invisible characters.
+    """
+    name = normal_form.nfc(text.strip()) if len(text) <= MAX_TYPED_NAME else ""
+    if not 1 <= len(name) <= MAX_NAME or not _visible(name):
+        raise ValueError("a passkey's name has 1 to 64 visible characters")
     return name
 
 

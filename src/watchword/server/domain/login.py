@@ -42,7 +42,7 @@ def needs_sign_in(asked: Asked, session: Session | None, *, now: Instant) -> boo
     if session is None:
         return True
     fresh = asked.is_fresh(session)
-    if request.prompt & {"login", "select_account"} and not fresh:
+    if request.prompt & {"login", "select_account", "create"} and not fresh:
         return True
     if request.max_age is not None and now - session.auth_time > request.max_age and not fresh:
         return True

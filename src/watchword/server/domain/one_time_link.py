@@ -15,6 +15,7 @@ from watchword.server.domain.identifiers import ID_BYTES
 from watchword.server.domain.lifetimes import DAY, MINUTE
 from watchword.server.domain.secret_ring import MAC_BYTES, SecretRing, mac
 from watchword.server.domain.time import Instant, Seconds
+from watchword.server.domain.user import User
 
 Purpose = Literal["reset_password", "verify_email"]
 
@@ -41,6 +42,15 @@ class OneTimeLink:
 
     def __repr__(self) -> str:
         return f"OneTimeLink({self.purpose!r}, sub={self.sub!r})"
+
+    def lives(self, *, user: User, now: Instant) -> bool:
+        """Whether the link does anything for ``user`` now.
+
+        One that resets a password is good only while its address is the user's, and proved.
+        """
+        if self.sub != user.sub or self.epoch != user.epoch or not user.enabled or now >= self.expires_at:
+            return False
+        return self.purpose == "verify_email" or (user.email_verified and user.email == self.email)
 
 
 def format_link(link_id: bytes, secrets: SecretRing) -> str:

@@ -41,6 +41,10 @@ ACCOUNT_FROM_STRANGERS: Final = Limit(free=30, first=30, most=1 * DAY, memory=30
 # Many people share a network: a slip every five minutes, from all of them, costs nobody anything.
 NETWORK: Final = Limit(free=50, first=1, most=5 * MINUTE, memory=4 * HOUR, leaks=True)
 SIGN_UPS: Final = Limit(free=20, first=10, most=1 * HOUR, memory=5 * HOUR, leaks=True)
+# Whoever forgot his password asks once or twice; a network that asks more names other people's accounts.
+FORGOTTEN_FROM_NETWORK: Final = Limit(free=20, first=10, most=1 * HOUR, memory=5 * HOUR, leaks=True)
+# Nobody's mailbox is flooded by who only knows a name or an address: three mails in a row, then two an hour at most.
+MAILS: Final = Limit(free=2, first=20 * MINUTE, most=1 * HOUR, memory=1 * HOUR, leaks=True)
 KNOWN_NETWORK: Final[Seconds] = 90 * DAY
 
 

@@ -5,8 +5,9 @@ Implements: RFC 6238 §4, §5.2; RFC 4226 §5.3, §7.2; OWASP ASVS 5.0 §6.5.1, 
 
 import hashlib
 import hmac
-from dataclasses import dataclass
-from typing import Final
+import unicodedata
+from dataclasses import dataclass, replace
+from typing import Final, Self
 
 from watchword.server.domain.time import Instant, Seconds
 
@@ -15,6 +16,7 @@ STEP: Final[Seconds] = 30
 DIGITS: Final = 6
 # RFC 6238 §5.2: "at most one time step is allowed as the network delay"; one more ahead, for clocks that are fast.
 STEPS_AROUND: Final = (-1, 0, 1)
+_MAX_TYPED: Final = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +36,22 @@ class Totp:
     def __repr__(self) -> str:
         return f"Totp(sub={self.sub!r})"
 
+    def after(self, step: int) -> Self:
+        """The row once the code of that step was taken."""
+        return replace(self, last_step=step)
+
 
 def purpose_of(sub: str) -> str:
     """What a user's seed is sealed for."""
     return f"totp {sub}"
+
+
+def parse_code(typed: str) -> str | None:
+    """The six digits of a code as a person types or pastes it; None for what can be none."""
+    if len(typed) > _MAX_TYPED:
+        return None
+    digits = "".join(unicodedata.normalize("NFKC", typed).split()).replace("-", "")
+    return digits if len(digits) == DIGITS and digits.isascii() and digits.isdecimal() else None
 
 
 def code_at(seed: bytes, step: int) -> str:

@@ -3,27 +3,32 @@
 Implements: OWASP ASVS 5.0 §6.2.3, §7.4.3, §7.4.5, §7.5.1, §7.5.2; RFC 9700 §4.14.2.
 """
 
+import math
 from dataclasses import dataclass, field, replace
 
+from watchword.protocol.authentication_class import ACR_PASSWORD
 from watchword.protocol.errors import InvalidCredentials, PasswordRefused, TemporarilyUnavailable
+from watchword.server.domain import factors as rule
 from watchword.server.domain.audit import PasswordChanged
 from watchword.server.domain.consent import Consent
 from watchword.server.domain.grant import Grant
-from watchword.server.domain.session import Authentication, Session
+from watchword.server.domain.session import Session
 from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User
 from watchword.server.flows.browser_session import SignedIn, hash_of, new_cookie
 from watchword.server.flows.endings import end_everything, end_grant, end_session
+from watchword.server.flows.factors import SignInAnew
 from watchword.server.flows.new_password import NotAccepted, hash_accepted
+from watchword.server.flows.notices import tell
 from watchword.server.flows.parts import Parts
-from watchword.server.flows.sign_in import PasswordSignIn, sign_in
+from watchword.server.flows.sign_in import PasswordSignIn, check_password
 from watchword.server.ports.passwords import PasswordsBusy
 from watchword.server.ports.transaction import Writing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Account:
-    """What a user sees of himself: living sessions, newest first, and the applications that he allowed."""
+    """What a user sees of himself: sessions worth ending, newest first, and the applications that he allowed."""
 
     sessions: list[Session]
     consents: list[Consent]
@@ -31,20 +36,32 @@ class Account:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewPassword:
-    """What a user typed to change his password."""
+    """What a user typed to change his password. ``locale``: the languages of his browser."""
 
     current: str = field(repr=False)
     wanted: str = field(repr=False)
     network: str | None
+    locale: str = ""
 
 
 async def overview(parts: Parts, signed_in: SignedIn, *, now: Instant) -> Account:
-    """The user's living sessions and consents."""
+    """The user's sessions and consents.
+
+    A browser's session is shown as long as its user may go on in it, rested or not. Any session is shown that holds a
+    living grant; one of an application that has none left gives nobody anything.
+    """
+    user = signed_in.user
     async with parts.storage.read() as reading:
-        sessions = await reading.sessions_of(signed_in.user.sub)
-        consents = await reading.consents_of(signed_in.user.sub)
-    living = [session for session in sessions if session.lives(user=signed_in.user, now=now)]
-    return Account(sessions=living, consents=consents)
+        sessions = await reading.sessions_of(user.sub)
+        granted = await reading.sessions_with_grants(user.sub, now=now)
+        consents = await reading.consents_of(user.sub)
+    shown = [
+        session
+        for session in sessions
+        if (session.sid in granted and session.ended_at is None and session.epoch == user.epoch)
+        or (session.cookie_hash is not None and session.may_go_on(user=user, now=now))
+    ]
+    return Account(sessions=shown, consents=consents)
 
 
 async def change_password(parts: Parts, signed_in: SignedIn, asked: NewPassword, *, now: Instant) -> str:
@@ -54,12 +71,13 @@ async def change_password(parts: Parts, signed_in: SignedIn, asked: NewPassword,
 
     Raises:
         InvalidCredentials, TooManyTries: the current password is not it; it counts like a failed sign-in.
+        SignInAnew: the user has more than a password, and this session's sign-in is too old or too weak.
         PasswordRefused: the new one does not meet the policy; the description says why.
         TemporarilyUnavailable: too many passwords are being hashed.
     """
     user = signed_in.user
     proof = PasswordSignIn(username=user.username, password=asked.current, network=asked.network)
-    _, proved = await sign_in(parts, proof, now=now)
+    await check_password(parts, proof, now=now)
     cookie = new_cookie(parts)
     try:
         hashed = await hash_accepted(
@@ -71,11 +89,16 @@ async def change_password(parts: Parts, signed_in: SignedIn, asked: NewPassword,
         raise TemporarilyUnavailable(slug="account.busy", retry_after=2) from None
     async with parts.storage.write() as tx:
         locked = await _lock_user(tx, signed_in)
-        sid = signed_in.session.sid
+        factors, sid = await tx.factors(user.sub), signed_in.session.sid
+        needed = rule.needed_for_change(factors)
+        # The password was just typed: where nothing else is enrolled, no sign-in proves more.
+        if needed != ACR_PASSWORD and not rule.may_change(factors, signed_in.session, now=now):
+            raise SignInAnew(needed)
         ended = await end_everything(tx, locked, reason="password_changed", now=now, besides=sid)
         await tx.put_user(replace(ended, password_hash=hashed))
-        await _lift(tx, sid, epoch=ended.epoch, proved=proved, cookie=cookie)
+        await _lift(tx, sid, epoch=ended.epoch, cookie=cookie, now=now)
         await tx.record(PasswordChanged(sub=user.sub), now=now)
+        await tell(parts, tx, locked, "password_changed", now=now, locale=asked.locale)
     return cookie
 
 
@@ -112,9 +135,10 @@ async def _lock_user(tx: Writing, signed_in: SignedIn) -> User:
     return locked
 
 
-async def _lift(tx: Writing, sid: str, *, epoch: int, proved: Authentication, cookie: str) -> None:
+async def _lift(tx: Writing, sid: str, *, epoch: int, cookie: str, now: Instant) -> None:
     session = await tx.lock_session(sid)
     if session is None or session.ended_at is not None:
         return
     lifted = replace(session, epoch=epoch, cookie_hash=hash_of(cookie))
-    await tx.put_session(replace(lifted, auth_time=proved.auth_time, acr=proved.acr, amr=proved.amr))
+    # A password alone makes no stronger sign-in fresh.
+    await tx.put_session(replace(lifted, auth_time=math.floor(now)) if session.acr == ACR_PASSWORD else lifted)

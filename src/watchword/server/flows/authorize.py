@@ -3,25 +3,31 @@
 While the user signs in or consents, the request travels sealed through his browser; nothing is kept here, so a flood
 of half-done sign-ins costs no row.
 
-Implements: RFC 6749 §4.1.1, §4.1.2; RFC 9207 §2; RFC 9126 §4; OpenID Connect Core 1.0 §3.1.2.
+Implements: RFC 6749 §4.1.1, §4.1.2; RFC 9207 §2; RFC 9126 §4; RFC 9470 §5; OpenID Connect Core 1.0 §3.1.2.
 """
 
 import hashlib
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from watchword.protocol import base64url, id_token, jws
-from watchword.protocol.errors import AccessDenied, InvalidRequestUri, InvalidScope, LoginRequired, OAuthError
+from watchword.protocol.errors import (
+    AccessDenied,
+    InvalidRequestUri,
+    InvalidScope,
+    LoginRequired,
+    OAuthError,
+    UnmetAuthenticationRequirements,
+)
 from watchword.protocol.rejection import TokenRejected
 from watchword.protocol.scope import Scope
-from watchword.server.domain import consent, login, pushed_request
+from watchword.server.domain import consent, login, pushed_request, travelling_request
 from watchword.server.domain.authorization_request import AuthorizationRequest, ResponseMode
 from watchword.server.domain.authorization_steps import (
     NotToBeRedirected,
-    Parameters,
     ToTheClient,
     World,
+    known,
     understand,
 )
 from watchword.server.domain.client import Client
@@ -31,9 +37,11 @@ from watchword.server.domain.lifetimes import AUTHORIZATION_CODE
 from watchword.server.domain.login import Asked
 from watchword.server.domain.session import Authentication
 from watchword.server.domain.time import Instant
+from watchword.server.domain.travelling_request import Parameters
 from watchword.server.flows import minting
 from watchword.server.flows.browser_session import SignedIn, hash_of
 from watchword.server.flows.client_authentication import must_be_ready
+from watchword.server.flows.factors import enrolled
 from watchword.server.flows.parts import Parts
 from watchword.server.ports.sealing import CannotUnseal
 
@@ -68,6 +76,13 @@ class Answer:
 @dataclass(frozen=True, slots=True)
 class SignInWanted:
     """The user has to sign in first."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutOfReach:
+    """The application asks for a stronger sign-in than this user has: he is told so. ``answer``: if he gives up."""
+
+    answer: Answer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,21 +125,19 @@ async def resume(parts: Parts, sealed: str, *, now: Instant) -> Underway:
         NotToBeRedirected: it is not ours, or too old.
     """
     try:
-        plain = parts.sealer.unseal(base64url.decode(sealed), purpose=_PURPOSE)
+        packed = parts.sealer.unseal(base64url.decode(sealed), purpose=_PURPOSE)
+        parameters, since, before = travelling_request.unpack(packed)
     except (CannotUnseal, ValueError):
         raise NotToBeRedirected("bad_request", "the sign-in was not begun here") from None
-    since, before, parameters = json.loads(plain)
     # The node that began it may be ahead of this one.
     if not -login.CLOCKS_APART <= now - since < _SEALED_SECONDS:
         raise NotToBeRedirected("expired", "the sign-in took too long")
-    pairs = [(name, value) for name, value in parameters]
-    held = None if before is None else bytes.fromhex(before)
-    return await _understood(parts, pairs, since=since, before=held, now=now)
+    return await _understood(parts, parameters, since=since, before=before, now=now)
 
 
 async def proceed(
     parts: Parts, underway: Underway, signed_in: SignedIn | None, *, now: Instant
-) -> SignInWanted | ConsentWanted | Answer:
+) -> SignInWanted | OutOfReach | ConsentWanted | Answer:
     """What comes next for the user, or the application's answer.
 
     Raises:
@@ -151,6 +164,9 @@ async def proceed(
         if session is not None and login.is_somebody_else(underway.asked, session):
             # Asking again would go in a circle.
             return refused(parts, underway, LoginRequired("another user signed in", slug="authorize.other_user"))
+        if session is not None and not (await enrolled(parts, session.sub)).can_reach(request.acr_values):
+            # Signing in again would not help him. RFC 9470 §5.
+            return OutOfReach(refused(parts, underway, UnmetAuthenticationRequirements(slug="authorize.out_of_reach")))
         return SignInWanted()
     if step == "consent":
         return ConsentWanted(scope=scope, audiences=audiences)
@@ -225,9 +241,11 @@ async def _understood(
     if client is None:
         raise AssertionError("understood without a client")
     must_be_ready(client, now=now)
-    held = None if before is None else before.hex()
-    plain = json.dumps([since, held, [list(pair) for pair in parameters]]).encode()
-    sealed = base64url.encode(parts.sealer.seal(plain, purpose=_PURPOSE))
+    if not parts.sign_up_open:
+        # Who cannot sign up is asked to sign in, if he is not.
+        request = replace(request, prompt=request.prompt - {"create"})
+    packed = travelling_request.pack(known(parameters), since=since, before=before)
+    sealed = base64url.encode(parts.sealer.seal(packed, purpose=_PURPOSE))
     return Underway(asked=Asked(request=request, before=before, since=since), client=client, sealed=sealed)
 
 
@@ -307,6 +325,7 @@ async def _answer(
         redirect_uri=request.redirect_uri,
         nonce=request.nonce,
         sid=session.sid,
+        id_token_claims=request.id_token_claims,
     )
     async with parts.storage.write() as tx:
         await tx.add_code(kept)

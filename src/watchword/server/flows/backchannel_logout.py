@@ -1,35 +1,30 @@
 """Back-channel logout: endings are announced to clients, and the announcements are brought to them.
 
-An announcement is written in the transaction of the ending, so both are there or neither. It is brought afterwards, by
-whichever node leases it first; a node that dies meanwhile has it brought again by another. Logging out twice is fine.
+An announcement is written in the transaction of the ending, and brought by the courier. Logging out twice is fine.
 
 Implements: OpenID Connect Back-Channel Logout 1.0 §2.3, §2.4, §2.5, §2.7, §2.8.
 """
 
-import asyncio
 import math
-from dataclasses import replace
 from typing import Final
 
 from watchword.protocol import logout_token
 from watchword.protocol.id_token import DEFAULT_ALG
 from watchword.server.domain.backchannel_logout import MOST_NAMED, Listener, deliveries, is_taken, listener_of
-from watchword.server.domain.delivery import Delivery, after_failure
+from watchword.server.domain.delivery import Delivery
 from watchword.server.domain.identifiers import ID_BYTES, random_id
 from watchword.server.domain.session import Session
 from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User
+from watchword.server.flows.courier import Load, NotTaken
 from watchword.server.flows.parts import Parts
 from watchword.server.ports.outgoing import Outgoing, Unreached
 from watchword.server.ports.signing import NoSigningKey
 from watchword.server.ports.transaction import Writing
 
 TIMEOUT: Final = 5.0
-# Longer than an attempt with all that follows it; what a node held when it died is tried again after so long.
 LEASE: Final = 15.0
 AT_ONCE: Final = 8
-# Whatever waits for a client that has just failed waits so long at most before the client is tried again.
-LONGEST_REST: Final = 30.0
 
 
 async def announce_session(tx: Writing, session: Session, *, now: Instant) -> None:
@@ -62,61 +57,47 @@ async def _announce(tx: Writing, listeners: list[Listener], *, occasion: str, no
         await tx.add_delivery(delivery)
 
 
-class Courier:
-    """Brings what is due, a few at a time. A client that does not answer holds up its own messages, and no others.
+class LogoutCalls:
+    """Brings announcements to clients.
 
     Args:
         parts: of the node.
         outgoing: the way to the clients.
     """
 
+    load: Final = Load(kind="backchannel_logout", at_once=AT_ONCE, lease=LEASE)
+
     def __init__(self, parts: Parts, outgoing: Outgoing) -> None:
         self._parts = parts
         self._outgoing = outgoing
-        # Clients that just failed, and until when they are left in peace.
-        self._resting: dict[str, Instant] = {}
 
-    async def bring(self) -> None:
-        """Bring all that is due.
+    def place_of(self, delivery: Delivery) -> str:
+        """See ``Bringer``."""
+        return delivery.target
 
-        Raises:
-            StorageUnavailable: what was leased comes again when its lease is over.
-        """
-        while True:
-            now = self._parts.clock.now()
-            self._resting = {target: until for target, until in self._resting.items() if until > now}
-            # Mostly there is nothing, and to see that takes no transaction that writes.
-            async with self._parts.storage.read() as reading:
-                if not await reading.is_delivery_due(now=now):
-                    return
-            async with self._parts.storage.write() as tx:
-                leased = await tx.lease_deliveries(now=now, until=now + LEASE, limit=AT_ONCE)
-            done = await asyncio.gather(*map(self._bring_one, leased), return_exceptions=True)
-            for problem in done:
-                if problem is not None:
-                    raise problem
-            if len(leased) < AT_ONCE:
-                return
-
-    async def _bring_one(self, delivery: Delivery) -> None:
-        rests_until = self._resting.get(delivery.target)
-        if rests_until is not None and rests_until < delivery.expires_at:
-            await self._put(replace(delivery, due_at=rests_until))
-            return
+    async def bring(self, delivery: Delivery) -> None:
+        """See ``Bringer``."""
         listener = listener_of(delivery)
         async with self._parts.storage.read() as reading:
             client = await reading.client(listener.client_id)
         if client is None or client.backchannel_logout_uri != delivery.target:
             # Nobody is called who is not registered any more.
             self._parts.telemetry.tell("backchannel_logout.unregistered", client_id=listener.client_id)
-            await self._forget(delivery)
             return
         failure = await self._post(listener)
-        if failure is None:
-            self._parts.telemetry.note("backchannel_logout.delivered", client_id=listener.client_id, sid=listener.sid)
-            await self._forget(delivery)
-        else:
-            await self._failed(delivery, listener, failure)
+        if failure is not None:
+            raise NotTaken(failure, resting=delivery.target)
+        self._parts.telemetry.note("backchannel_logout.delivered", client_id=listener.client_id, sid=listener.sid)
+
+    def tell_failed(self, delivery: Delivery, reason: str) -> None:
+        """See ``Bringer``."""
+        self._parts.telemetry.tell("backchannel_logout.failed", **_told(delivery), detail=reason)
+
+    def tell_given_up(self, delivery: Delivery, reason: str) -> None:
+        """See ``Bringer``."""
+        self._parts.telemetry.warn(
+            "backchannel_logout.given_up", tries=delivery.tries + 1, **_told(delivery), detail=reason
+        )
 
     async def _post(self, listener: Listener) -> str | None:
         """Why it was not taken, or None."""
@@ -142,23 +123,7 @@ class Courier:
         # §2.4: signed and encrypted as ID tokens are.
         return self._parts.signer.sign(claims, typ=logout_token.TYP, alg=DEFAULT_ALG)
 
-    async def _failed(self, delivery: Delivery, listener: Listener, failure: str) -> None:
-        told = {"client_id": listener.client_id, "sub": listener.sub, "sid": listener.sid, "detail": failure}
-        now = self._parts.clock.now()
-        again = after_failure(delivery, now=now)
-        if again is None:
-            self._parts.telemetry.warn("backchannel_logout.given_up", tries=delivery.tries + 1, **told)
-            await self._forget(delivery)
-            return
-        if delivery.tries == 0:
-            self._parts.telemetry.tell("backchannel_logout.failed", **told)
-        self._resting[delivery.target] = min(again.due_at, now + LONGEST_REST)
-        await self._put(again)
 
-    async def _put(self, delivery: Delivery) -> None:
-        async with self._parts.storage.write() as tx:
-            await tx.put_delivery(delivery)
-
-    async def _forget(self, delivery: Delivery) -> None:
-        async with self._parts.storage.write() as tx:
-            await tx.delete_delivery(delivery.id)
+def _told(delivery: Delivery) -> dict[str, str | None]:
+    listener = listener_of(delivery)
+    return {"client_id": listener.client_id, "sub": listener.sub, "sid": listener.sid}

@@ -9,8 +9,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from watchword.server.flows import key_ring
-from watchword.server.flows.backchannel_logout import Courier
+from watchword.server.flows.backchannel_logout import LogoutCalls
+from watchword.server.flows.courier import Bringer, Courier
+from watchword.server.flows.mail import Mails, Post
 from watchword.server.flows.parts import Parts
+from watchword.server.flows.reset_password import ForgottenPasswords
 from watchword.server.ports.outgoing import Outgoing
 from watchword.server.ports.storage import StorageUnavailable
 
@@ -23,9 +26,17 @@ _SWEEP_STEP: Final = 200
 
 
 @asynccontextmanager
-async def maintained(parts: Parts, outgoing: Outgoing) -> AsyncIterator[None]:
-    """Run the tasks while the block runs. ``outgoing`` is the way to clients that hear of sign-outs."""
-    courier = Courier(parts, outgoing)
+async def maintained(parts: Parts, outgoing: Outgoing, post: Post | None = None) -> AsyncIterator[None]:
+    """Run the tasks while the block runs.
+
+    Args:
+        parts: of the node.
+        outgoing: the way to clients that hear of sign-outs.
+        post: the way to users' mailboxes; None where no mail is sent.
+    """
+    bringers: list[Bringer] = [LogoutCalls(parts, outgoing)]
+    if post is not None:
+        bringers += [ForgottenPasswords(parts), Mails(parts, post)]
     tasks = [
         asyncio.create_task(parts.log_tail.follow(), name="follow the log"),
         asyncio.create_task(
@@ -33,7 +44,12 @@ async def maintained(parts: Parts, outgoing: Outgoing) -> AsyncIterator[None]:
         ),
         asyncio.create_task(_every(parts, _CALENDAR_SECONDS, lambda: _advance(parts)), name="advance the ring"),
         asyncio.create_task(_every(parts, _SWEEP_SECONDS, lambda: sweep(parts)), name="sweep"),
-        asyncio.create_task(_every(parts, _COURIER_SECONDS, courier.bring), name="bring messages"),
+        *(
+            asyncio.create_task(
+                _every(parts, _COURIER_SECONDS, Courier(parts, bringer).bring), name=f"bring {bringer.load.kind}"
+            )
+            for bringer in bringers
+        ),
     ]
     try:
         yield

@@ -4,6 +4,7 @@ Implements: RFC 9068 §2; RFC 6749 §5.1; OpenID Connect Core 1.0 §2.
 """
 
 import math
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from watchword.protocol import access_token, id_token
@@ -36,6 +37,7 @@ def for_user(
     now: Instant,
     nonce: str | None = None,
     sid: str | None = None,
+    about: Mapping[str, Any] | None = None,
 ) -> TokenResponse:
     """The tokens of a user's grant.
 
@@ -50,6 +52,7 @@ def for_user(
         now: seconds since the epoch.
         nonce: of the authorization request, for the ID token.
         sid: also told beside the tokens, where the door says so.
+        about: claims about the user that the ID token is to hold beside the usual ones.
 
     Raises:
         TemporarilyUnavailable: there is no signing key.
@@ -67,7 +70,7 @@ def for_user(
         expires_in=exp - iat,
         scope=str(scope),
         refresh_token=None if answer is None else _refresh_token(parts, grant, answer),
-        id_token=_id_token(parts, grant, standing, token=token, iat=iat, nonce=nonce)
+        id_token=_id_token(parts, grant, standing, token=token, iat=iat, nonce=nonce, about=about)
         if "openid" in grant.scope
         else None,
         sid=sid,
@@ -159,7 +162,16 @@ def _refresh_token(parts: Parts, grant: Grant, answer: Position) -> str:
     return refresh_token.mint(position, parts.secrets)
 
 
-def _id_token(parts: Parts, grant: Grant, standing: Standing, *, token: str, iat: int, nonce: str | None) -> str:
+def _id_token(
+    parts: Parts,
+    grant: Grant,
+    standing: Standing,
+    *,
+    token: str,
+    iat: int,
+    nonce: str | None,
+    about: Mapping[str, Any] | None,
+) -> str:
     made = id_token.claims(
         issuer=parts.issuer,
         subject=grant.sub,
@@ -173,7 +185,7 @@ def _id_token(parts: Parts, grant: Grant, standing: Standing, *, token: str, iat
         access_token=token,
         nonce=nonce,
     )
-    return _sign(parts, made, typ=id_token.TYP, alg="RS256")
+    return _sign(parts, {**(about or {}), **made}, typ=id_token.TYP, alg="RS256")
 
 
 def _sign(parts: Parts, made: dict[str, Any], *, typ: str, alg: Algorithm) -> str:

@@ -3,12 +3,13 @@
 Implements: OWASP ASVS 5.0 §6.3.5, §6.3.7; NIST SP 800-63B-4 §4.6.
 """
 
+import math
 from typing import Literal
 
-from watchword.server.domain.delivery import GIVE_UP_AFTER, Delivery
-from watchword.server.domain.identifiers import ID_BYTES, random_id
+from watchword.server.domain.delivery import GIVE_UP_AFTER
 from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User
+from watchword.server.flows.mail import post
 from watchword.server.flows.parts import Parts
 from watchword.server.ports.transaction import Writing
 
@@ -25,7 +26,9 @@ Notice = Literal[
 ]
 
 
-async def tell(parts: Parts, tx: Writing, user: User, notice: Notice, *, now: Instant, to: str | None = None) -> None:
+async def tell(
+    parts: Parts, tx: Writing, user: User, notice: Notice, *, now: Instant, to: str | None = None, locale: str = ""
+) -> None:
     """Write to the user's verified address, after the commit of ``tx``; without one, or without mail, nothing happens.
 
     Args:
@@ -35,16 +38,10 @@ async def tell(parts: Parts, tx: Writing, user: User, notice: Notice, *, now: In
         notice: what to say.
         now: seconds since the epoch.
         to: another address that was the user's, instead.
+        locale: language tags that the user prefers, separated by spaces; nothing for the default language.
     """
     address = to or (user.email if user.email_verified else None)
     if address is None or not parts.sends_mail:
         return
-    delivery = Delivery(
-        id=random_id(parts.entropy.draw(ID_BYTES)),
-        kind="mail",
-        target=address,
-        content={"mail": notice, "username": user.username},
-        due_at=now,
-        expires_at=now + GIVE_UP_AFTER,
-    )
-    await tx.add_delivery(delivery)
+    content = {"username": user.username, "at": str(math.floor(now)), "locale": locale}
+    await post(parts, tx, notice, address, content=content, now=now, until=now + GIVE_UP_AFTER)

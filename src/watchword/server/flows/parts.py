@@ -9,6 +9,7 @@ from watchword.server.flows.log_tail import LogTail
 from watchword.server.flows.throttling import Turns
 from watchword.server.ports.clock import Clock
 from watchword.server.ports.entropy import Entropy
+from watchword.server.ports.passkeys import Passkeys
 from watchword.server.ports.passwords import Passwords
 from watchword.server.ports.sealing import Sealer
 from watchword.server.ports.signing import Signer
@@ -18,7 +19,10 @@ from watchword.server.ports.telemetry import Telemetry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """The parts of one running node, or of one command. Put together by ``app``, changed by nobody."""
+    """The parts of one running node, or of one command. Put together by ``app``, changed by nobody.
+
+    ``passkeys`` is None where the issuer cannot have any.
+    """
 
     issuer: str
     storage: Storage
@@ -32,6 +36,7 @@ class Parts:
     lifetimes: Lifetimes
     directory: Directory
     log_tail: LogTail
+    passkeys: Passkeys | None = None
     sign_up_open: bool = False
     sends_mail: bool = False
     turns: Turns = field(default_factory=Turns)

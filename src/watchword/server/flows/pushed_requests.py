@@ -7,8 +7,9 @@ import hashlib
 
 from watchword.protocol import base64url
 from watchword.protocol.errors import InvalidRequest
-from watchword.server.domain.authorization_steps import NotToBeRedirected, Parameters, ToTheClient, World, understand
+from watchword.server.domain.authorization_steps import NotToBeRedirected, ToTheClient, World, known, understand
 from watchword.server.domain.pushed_request import LIFETIME, PREFIX, PushedRequest
+from watchword.server.domain.travelling_request import Parameters
 from watchword.server.flows.authorize import hinted_sub
 from watchword.server.flows.client_authentication import ClientCredentials, authenticate
 from watchword.server.flows.parts import Parts
@@ -22,6 +23,7 @@ async def push(parts: Parts, credentials: ClientCredentials, parameters: Paramet
     Raises:
         InvalidClient: the client did not prove to be itself.
         InvalidRequest: a ``request_uri`` inside (RFC 9126 §2.1), or an unknown redirect URI.
+        RequestTooLarge: it could not be finished (RFC 9126 §2.3).
         OAuthError: as the authorization endpoint would refuse the request.
     """
     now = parts.clock.now()
@@ -29,8 +31,8 @@ async def push(parts: Parts, credentials: ClientCredentials, parameters: Paramet
     if any(name == "request_uri" for name, _ in parameters):
         raise InvalidRequest("request_uri must not be pushed", slug="par.request_uri")
     # The client is who authenticated, whatever the body says; credentials are not part of the request.
-    kept = tuple((name, value) for name, value in parameters if name not in ("client_id", "client_secret"))
-    kept = (("client_id", client.client_id), *kept)
+    asked = tuple((name, value) for name, value in known(parameters) if name != "client_id")
+    kept = (("client_id", client.client_id), *asked)
     hints = [value for name, value in kept if name == "id_token_hint"]
     world = World(
         client=client,

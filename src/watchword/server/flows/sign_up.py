@@ -4,6 +4,7 @@ Implements: NIST SP 800-63B-4 §3.1.1.2.
 """
 
 import math
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from watchword.protocol.errors import (
@@ -22,18 +23,20 @@ from watchword.server.domain.user import User
 from watchword.server.flows.new_password import NotAccepted, hash_accepted
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.throttling import sign_up_key
+from watchword.server.flows.verify_email import send_link
 from watchword.server.ports.already_there import AlreadyThere
 from watchword.server.ports.passwords import PasswordsBusy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SignUp:
-    """What somebody typed."""
+    """What somebody typed. ``locale``: the languages of his browser."""
 
     username: str
     password: str = field(repr=False)
     email: str | None
     network: str | None
+    locale: str = ""
 
 
 async def sign_up(parts: Parts, asked: SignUp, *, now: Instant) -> User:
@@ -72,6 +75,10 @@ async def sign_up(parts: Parts, asked: SignUp, *, now: Instant) -> User:
         async with parts.storage.write() as tx:
             await tx.add_user(user)
             await tx.record(UserSignedUp(sub=user.sub), now=now)
+            if user.email is not None and parts.sends_mail:
+                # That an address has had enough such mail is nothing that a stranger should learn.
+                with suppress(TooManyTries):
+                    await send_link(parts, tx, user, user.email, now=now, locale=asked.locale)
     except AlreadyThere:
         raise UsernameTaken(slug="sign_up.taken") from None
     return user

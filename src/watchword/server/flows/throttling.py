@@ -59,6 +59,16 @@ def sign_up_key(secrets: SecretRing, network: str | None) -> bytes:
     return _key(secrets, "sign-up", network or "unknown")
 
 
+def forgotten_key(secrets: SecretRing, network: str | None) -> bytes:
+    """The bucket that counts forgotten passwords told from a network, or all of which nothing tells where from."""
+    return _key(secrets, "forgotten", network or "unknown")
+
+
+def mail_key(secrets: SecretRing, *, reader: str) -> bytes:
+    """The bucket that counts mails that anybody could have caused, by the reader's ``sub`` or his folded address."""
+    return _key(secrets, "mail", reader)
+
+
 def _key(secrets: SecretRing, *words: str) -> bytes:
     text = "\n".join(words).encode("utf-8", "surrogatepass")
     return hmac.digest(secrets.newest.throttle, text, "sha256")[:16]

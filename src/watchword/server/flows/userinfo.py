@@ -6,6 +6,7 @@ Implements: OpenID Connect Core 1.0 §5.3, §5.4.
 from typing import Any
 
 from watchword.protocol.rejection import TokenRejected
+from watchword.server.domain.claims_request import about
 from watchword.server.flows.live_token import verify_live
 from watchword.server.flows.parts import Parts
 
@@ -25,10 +26,4 @@ async def userinfo(parts: Parts, token: str) -> dict[str, Any]:
         user = await reading.user(verified.subject)
     if user is None or not user.enabled:
         raise TokenRejected("token.inactive", "the user is disabled or gone")
-    claims: dict[str, Any] = {"sub": user.sub}
-    if "profile" in verified.scope:
-        claims["preferred_username"] = user.username
-    if "email" in verified.scope and user.email is not None:
-        claims["email"] = user.email
-        claims["email_verified"] = user.email_verified
-    return claims
+    return {"sub": user.sub, **about(user, verified.scope)}

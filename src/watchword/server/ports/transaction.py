@@ -16,7 +16,7 @@ from watchword.server.domain.audit import AuditEvent, AuditRecord
 from watchword.server.domain.backchannel_logout import Listener
 from watchword.server.domain.client import Client
 from watchword.server.domain.consent import Consent
-from watchword.server.domain.delivery import Delivery
+from watchword.server.domain.delivery import Delivery, DeliveryKind
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.domain.grant_types.authorization_code import AuthorizationCode
 from watchword.server.domain.key_ring import RingKey
@@ -127,7 +127,7 @@ class Reading(FactorsReading, Protocol):
         """The authorization code with that SHA-256, spent or not."""
         ...
 
-    async def is_delivery_due(self, *, now: Instant) -> bool:
+    async def is_delivery_due(self, *, kind: DeliveryKind, now: Instant) -> bool:
         """Whether ``lease_deliveries`` would find one, as far as can be seen without locking."""
         ...
 
@@ -255,8 +255,8 @@ class Writing(Reading, FactorsWriting, Protocol):
         """A message that somebody outside must hear of, after the commit, whatever happens to this process."""
         ...
 
-    async def lease_deliveries(self, *, now: Instant, until: Instant, limit: int) -> list[Delivery]:
-        """Deliveries that are due at ``now``, put off to ``until`` so that no other node takes them meanwhile.
+    async def lease_deliveries(self, *, kind: DeliveryKind, now: Instant, until: Instant, limit: int) -> list[Delivery]:
+        """Deliveries of that kind that are due at ``now``, put off to ``until``: no other node takes them meanwhile.
 
         Longest due first, at most ``limit``, as they are after it; none that is given up by ``now``.
         """

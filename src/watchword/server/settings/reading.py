@@ -15,6 +15,7 @@ from watchword.server.domain.secret_ring import SecretRing
 from watchword.server.settings.durations import lifetimes_of
 from watchword.server.settings.kept_secret import MAKE_ONE, kept_secret, make_folder, parse_ring
 from watchword.server.settings.looks import Brand, brand_of, templates_of
+from watchword.server.settings.mail import Mail, mail_of
 from watchword.server.settings.refusal import SettingsError
 from watchword.server.settings.written import read_written
 
@@ -34,6 +35,7 @@ class Settings:
         trusted_proxies: networks whose forwarding headers count; empty for ``none``; None when nothing was said.
         brand: what pages look like.
         templates: a folder whose templates win over ours.
+        mail: how it leaves; None where it does not.
         development: the issuer is loopback.
     """
 
@@ -49,6 +51,7 @@ class Settings:
     sign_up_open: bool
     brand: Brand
     templates: Path | None
+    mail: Mail | None
     development: bool
 
 
@@ -96,6 +99,7 @@ def read(*, host: str | None = None, port: int | None = None, workers: int | Non
         sign_up_open=written.sign_up == "open",
         brand=brand_of(written),
         templates=templates_of(written),
+        mail=mail_of(written),
         development=development,
     )
 

@@ -15,7 +15,7 @@ from watchword.server.settings.refusal import SettingsError, plainly
 
 PREFIX: Final = "WATCHWORD_"
 CONFIG_FILE: Final = "watchword.toml"
-_FROM_FILES: Final = ("secret", "database_url")
+_FROM_FILES: Final = ("secret", "database_url", "smtp_url")
 
 
 class Written(BaseSettings):
@@ -44,6 +44,9 @@ class Written(BaseSettings):
     brand_logo: str | None = None
     brand_colour: str | None = None
     templates: str | None = None
+    smtp_url: SecretStr | None = None
+    smtp_url_file: str | None = None
+    mail_from: str | None = None
 
     @classmethod
     def settings_customise_sources(

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Double, bindparam, delete, literal, select, update
 
-from watchword.server.domain.delivery import Delivery
+from watchword.server.domain.delivery import Delivery, DeliveryKind
 from watchword.server.domain.time import Instant
 from watchword.server.storage import tables as t
 from watchword.server.storage.row_statements import adding, changing
@@ -18,6 +18,7 @@ _DROP: Final = fixed(delete(t.deliveries).where(t.deliveries.c.id == bindparam("
 _LOCK_DUE: Final = fixed(
     select(t.deliveries)
     .where(
+        t.deliveries.c.kind == bindparam("kind"),
         t.deliveries.c.due_at <= bindparam("now", type_=Double),
         t.deliveries.c.expires_at > bindparam("now", type_=Double),
     )
@@ -29,6 +30,7 @@ _LOCK_DUE: Final = fixed(
 _IS_ONE_DUE: Final = fixed(
     select(literal(1))
     .where(
+        t.deliveries.c.kind == bindparam("kind"),
         t.deliveries.c.due_at <= bindparam("now", type_=Double),
         t.deliveries.c.expires_at > bindparam("now", type_=Double),
     )
@@ -44,14 +46,14 @@ def add_delivery(delivery: Delivery) -> Steps[None]:
     yield Call(_ADD, _of_delivery(delivery))
 
 
-def is_delivery_due(now: Instant) -> Steps[bool]:
+def is_delivery_due(kind: DeliveryKind, now: Instant) -> Steps[bool]:
     """Whether there is one to be leased."""
-    return bool((yield Call(_IS_ONE_DUE, {"now": float(now)})))
+    return bool((yield Call(_IS_ONE_DUE, {"kind": kind, "now": float(now)})))
 
 
-def lease_deliveries(now: Instant, until: Instant, limit: int) -> Steps[list[Delivery]]:
+def lease_deliveries(kind: DeliveryKind, now: Instant, until: Instant, limit: int) -> Steps[list[Delivery]]:
     """Up to ``limit`` deliveries that are due and not given up, put off to ``until``; longest due first."""
-    found = yield Call(_LOCK_DUE, {"now": float(now), "limit": limit})
+    found = yield Call(_LOCK_DUE, {"kind": kind, "now": float(now), "limit": limit})
     leased = []
     for row in found:
         yield Call(_PUT_OFF, {"key": row[0], "until": float(until)})

@@ -13,7 +13,7 @@ from watchword.server.domain.audit import AuditEvent, AuditRecord
 from watchword.server.domain.backchannel_logout import Listener
 from watchword.server.domain.client import Client
 from watchword.server.domain.consent import Consent
-from watchword.server.domain.delivery import Delivery
+from watchword.server.domain.delivery import Delivery, DeliveryKind
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.domain.grant_types.authorization_code import AuthorizationCode
 from watchword.server.domain.key_ring import RingKey
@@ -109,8 +109,8 @@ class StepsReading(FactorStepsReading):
     async def code(self, code_hash: bytes) -> AuthorizationCode | None:
         return await self._run(reads.code(code_hash))
 
-    async def is_delivery_due(self, *, now: Instant) -> bool:
-        return await self._run(deliveries.is_delivery_due(now))
+    async def is_delivery_due(self, *, kind: DeliveryKind, now: Instant) -> bool:
+        return await self._run(deliveries.is_delivery_due(kind, now))
 
     async def keys(self) -> list[RingKey]:
         return await self._run(reads.keys())
@@ -192,8 +192,8 @@ class StepsWriting(StepsReading, FactorStepsWriting):
     async def add_delivery(self, delivery: Delivery) -> None:
         await self._run(deliveries.add_delivery(delivery))
 
-    async def lease_deliveries(self, *, now: Instant, until: Instant, limit: int) -> list[Delivery]:
-        return await self._run(deliveries.lease_deliveries(now, until, limit))
+    async def lease_deliveries(self, *, kind: DeliveryKind, now: Instant, until: Instant, limit: int) -> list[Delivery]:
+        return await self._run(deliveries.lease_deliveries(kind, now, until, limit))
 
     async def put_delivery(self, delivery: Delivery) -> None:
         await self._run(deliveries.put_delivery(delivery))

@@ -19,9 +19,12 @@ from watchword.protocol.errors import (
 from watchword.server.domain.session import Session
 from watchword.server.flows import account as flow
 from watchword.server.flows.browser_session import SignedIn
+from watchword.server.flows.factors import SignInAnew, enrolled
+from watchword.server.web import account_email, authenticator_app, passkeys
 from watchword.server.web.browser import Browser, read_fields, single
 from watchword.server.web.context import Web
-from watchword.server.web.page_answers import locales_of, page_edge, see_other
+from watchword.server.web.own_form import to_sign_in_anew
+from watchword.server.web.page_answers import locale_of, locales_of, page_edge, see_other
 
 _PROBLEMS: dict[type[OAuthError], str] = {
     InvalidCredentials: "current",
@@ -29,7 +32,11 @@ _PROBLEMS: dict[type[OAuthError], str] = {
     TooManyTries: "throttled",
     TemporarilyUnavailable: "busy",
 }
-_FLASHES = ("password_changed", "session_ended", "everywhere", "application_removed")
+_FLASHES = (
+    *("password_changed", "session_ended", "application_removed"),
+    *("passkey_added", "passkey_removed", "totp_added", "totp_removed"),
+    *("email_sent", "email_verified", "email_changed"),
+)
 
 
 @page_edge
@@ -54,10 +61,15 @@ async def change_password(web: Web, request: Request) -> Response:
     if wanted != fields.get("repeated_password", ""):
         return await _page(web, request, browser, signed_in, problem="mismatch")
     asked = flow.NewPassword(
-        current=fields.get("current_password", ""), wanted=wanted, network=web.network.origin(request).network
+        current=fields.get("current_password", ""),
+        wanted=wanted,
+        network=web.network.origin(request).network,
+        locale=locale_of(request),
     )
     try:
         browser.keep(await flow.change_password(web.parts, signed_in, asked, now=now))
+    except SignInAnew as wanted:
+        return to_sign_in_anew(web, browser, wanted)
     except (InvalidCredentials, PasswordRefused, TooManyTries, TemporarilyUnavailable) as refusal:
         return await _page(web, request, browser, signed_in, refusal=refusal)
     return browser.dress(_done(web, "password_changed"))
@@ -86,11 +98,14 @@ async def end_session(web: Web, request: Request) -> Response:
 @page_edge
 async def everywhere(web: Web, request: Request) -> Response:
     """``POST /account/everywhere``: all devices, this one too."""
-
-    async def act(signed_in: SignedIn, _: dict[str, str], now: float) -> None:
-        await flow.log_out_everywhere(web.parts, signed_in, now=now)
-
-    return await _act(web, request, act, "everywhere")
+    now = web.parts.clock.now()
+    browser, _, signed_in = await _own_form(web, request, now=now)
+    if signed_in is None:
+        return browser.dress(see_other(f"{web.parts.issuer}/login"))
+    await flow.log_out_everywhere(web.parts, signed_in, now=now)
+    browser.forget()
+    # Nobody is signed in any more: the sign-in page says what was done.
+    return browser.dress(see_other(f"{web.parts.issuer}/login?done=everywhere"))
 
 
 @page_edge
@@ -137,7 +152,6 @@ async def _page(
         status=200 if wrong is None else 400,
         action=f"{web.parts.issuer}/account",
         username=signed_in.user.username,
-        email=signed_in.user.email,
         csrf=browser.form_token(),
         flash=flash,
         problem=wrong,
@@ -155,6 +169,9 @@ async def _page(
             for consent in found.consents
         ],
         sign_out_url=f"{web.parts.issuer}/end_session",
+        email_section=await account_email.account_section(web, request, browser, signed_in, now=now),
+        passkeys=await passkeys.account_section(web, signed_in),
+        second_step=authenticator_app.account_section(await enrolled(web.parts, signed_in.user.sub)),
     )
     return browser.dress(response)
 

@@ -15,7 +15,7 @@ from watchword.server.domain import consent as consent_rule
 from watchword.server.domain import permission
 from watchword.server.domain.authorization_steps import ToTheClient
 from watchword.server.flows import authorize as flow
-from watchword.server.flows.authorize import Answer, ConsentWanted, Underway
+from watchword.server.flows.authorize import Answer, ConsentWanted, OutOfReach, Underway
 from watchword.server.flows.browser_session import SignedIn
 from watchword.server.web.browser import Browser, read_fields, single
 from watchword.server.web.context import Web
@@ -82,6 +82,8 @@ async def go_on(web: Web, request: Request, browser: Browser, underway: Underway
         outcome = flow.refused(web.parts, underway, refusal.error)
     if isinstance(outcome, Answer):
         return browser.dress(sent_back(web, request, outcome))
+    if isinstance(outcome, OutOfReach):
+        return browser.dress(_out_of_reach(web, request, underway, outcome))
     if isinstance(outcome, ConsentWanted) and signed_in is not None:
         return browser.dress(await _ask_consent(web, request, browser, underway, outcome, signed_in))
     return browser.dress(see_other(_sign_in_url(web, underway)))
@@ -109,6 +111,18 @@ def _held_back(web: Web, request: Request, answer: Answer) -> Response:
         detail=answer.parameters.get("error_description"),
         reference=None,
         continue_url=_url(answer) if answer.response_mode == "query" else None,
+    )
+
+
+def _out_of_reach(web: Web, request: Request, underway: Underway, outcome: OutOfReach) -> Response:
+    return web.pages.page(
+        "error",
+        locales=locales_of(request, underway.request.ui_locales),
+        status=403,
+        problem="out_of_reach",
+        reference=None,
+        account_url=f"{web.parts.issuer}/account",
+        continue_url=_url(outcome.answer) if outcome.answer.response_mode == "query" else None,
     )
 
 
@@ -154,8 +168,8 @@ def _target(redirect: str) -> str:
 
 
 def _sign_in_url(web: Web, underway: Underway) -> str:
-    create = "create" in underway.request.prompt and web.parts.sign_up_open
-    return f"{web.parts.issuer}/{'sign-up' if create else 'login'}?{urlencode({'request': underway.sealed})}"
+    path = "sign-up" if "create" in underway.request.prompt else "login"
+    return f"{web.parts.issuer}/{path}?{urlencode({'request': underway.sealed})}"
 
 
 def resume_url(web: Web, sealed: str) -> str:

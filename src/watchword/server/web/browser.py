@@ -6,8 +6,9 @@ session, is refused; the sign-in form too.
 Implements: RFC 6265bis §4.1.3.2 (``__Host-``); OWASP ASVS 5.0 §3.3, §3.5; RFC 6819 §4.4.2.5; NIST SP 800-63B-4 §5.1.1.
 """
 
+import hashlib
 import hmac
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +18,7 @@ from watchword.protocol.metadata import issuer_is_loopback
 from watchword.protocol.redirect_uri import origin_of
 from watchword.server.domain.authorization_steps import NotToBeRedirected
 from watchword.server.domain.secret_ring import SecretRing
+from watchword.server.domain.travelling_request import MAX_SEALED
 from watchword.server.flows import browser_session
 from watchword.server.flows.browser_session import SignedIn
 from watchword.server.web.context import Web
@@ -24,8 +26,10 @@ from watchword.server.web.reading import read_body
 
 SESSION = "ww-session"
 BROWSER = "ww-browser"
+LINK = "ww-link"
 _BROWSER_BYTES = 16
 _MAX_FIELDS = 100
+_LINK_SECONDS = 30 * 60
 
 
 class Browser:
@@ -43,6 +47,8 @@ class Browser:
         self._set: dict[str, tuple[str, int]] = {}
         self.session_cookie = self._cookie(SESSION)
         self._browser_cookie = self._cookie(BROWSER)
+        # The token of a link that was opened from a mail.
+        self.link = self._cookie(LINK)
 
     async def signed_in(self, *, now: float) -> SignedIn | None:
         """The living session of this browser.
@@ -59,19 +65,45 @@ class Browser:
             self._set[BROWSER] = (self._browser_cookie, 0)
         return _token(self._web.parts.secrets.newest.form, self._browser_cookie, self.session_cookie)
 
+    def imprint(self) -> bytes:
+        """What else may be bound to this browser: a hash of the cookie that its forms are bound to, 32 bytes."""
+        self.form_token()
+        return hashlib.sha256(f"imprint\n{self._browser_cookie}".encode()).digest()
+
+    @property
+    def has_form_cookie(self) -> bool:
+        """Whether the forms that it was shown can still come back."""
+        return self._browser_cookie is not None
+
     def keep(self, cookie: str) -> None:
-        """Hand out a session's cookie with the answer; it lives as long as the browser does, and no longer than that.
+        """Hand out a session's cookie with the answer; the browser keeps it as long as the session can last.
 
         The form cookie goes with the old session: nothing that was known before the sign-in is worth anything after.
         """
         self.session_cookie = cookie
         self._set[SESSION] = (cookie, int(self._web.parts.lifetimes.session.absolute))
-        self._browser_cookie = None
+        self._renew_form_cookie()
 
     def forget(self) -> None:
-        """Take the session's cookie away."""
+        """Take the session's cookie away, and the form cookie with it."""
         self.session_cookie = None
         self._set[SESSION] = ("", -1)
+        self._renew_form_cookie()
+
+    def _renew_form_cookie(self) -> None:
+        """The next form that is shown draws a new one, in this answer or in a later one."""
+        self._browser_cookie = None
+        self._set[BROWSER] = ("", -1)
+
+    def keep_link(self, token: str) -> None:
+        """Keep the token of a link from a mail, which must not stay in the address."""
+        self._set[LINK] = (token, _LINK_SECONDS)
+
+    def drop_link(self) -> None:
+        """Forget the token of a link, which does nothing any more."""
+        if self.link is not None:
+            self.link = None
+            self._set[LINK] = ("", -1)
 
     def dress(self, response: Response) -> Response:
         """The answer with the cookies that changed."""
@@ -104,7 +136,17 @@ class Browser:
             hmac.compare_digest(sent.encode(), _token(key.form, cookie, self.session_cookie).encode())
             for key in secrets.keys
         ):
-            raise NotToBeRedirected("expired", "the form is too old, or cookies are off")
+            raise NotToBeRedirected("stale", "the form is too old, or cookies are off", again=self._again(fields))
+
+    def _again(self, fields: dict[str, str]) -> str:
+        """Where a stale form's user goes on: in another tab he may have signed in or out since it was shown."""
+        sealed = fields.get("request")
+        resume = (
+            f"/authorize/resume?{urlencode({'request': sealed})}"
+            if sealed and len(sealed) <= MAX_SEALED
+            else "/account"
+        )
+        return f"{self._web.parts.issuer}{resume}"
 
     def _cookie(self, name: str) -> str | None:
         value = self._request.cookies.get(self._name(name))

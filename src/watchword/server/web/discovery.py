@@ -50,7 +50,7 @@ def metadata(issuer: str) -> dict[str, Any]:
         "response_modes_supported": ["query", "form_post"],
         "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
         "acr_values_supported": list(ACR_VALUES),
-        "claims_parameter_supported": False,
+        "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,
         "code_challenge_methods_supported": [METHOD],

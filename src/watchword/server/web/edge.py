@@ -40,6 +40,8 @@ _PREFLIGHT: Final = {
 class Route:
     """A path's endpoints by method.
 
+    HEAD is a method like the others: scanners of links send it, so a page that does something upon GET has none.
+
     Attributes:
         sharing: which web origins may read the answers (CORS).
         challenge: the scheme that a 401 names, unless the client used another.
@@ -121,7 +123,7 @@ class Edge:
                 raise NotFound(slug="request.no_such_path")
             if method == "OPTIONS" and route.sharing != "nobody":
                 return Response(None, 204, _PREFLIGHT)
-            endpoint = route.endpoints.get("GET" if method == "HEAD" else method)
+            endpoint = route.endpoints.get(method)
             if endpoint is None:
                 raise MethodNotAllowed(slug="request.method")
             if not route.vital:
@@ -186,7 +188,9 @@ class Edge:
         except StorageUnavailable:
             return
         except Exception as error:  # noqa: BLE001 - as in _answer; what was done is told to those who may read it anyway
-            self._broken(request, error)
+            if response.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
+                # Else the log has it under the id that the answer names: one request, one line.
+                self._broken(request, error)
             return
         if origin == self._own_origin or origin in allowed:
             response.headers["access-control-allow-origin"] = origin

@@ -1,192 +1,61 @@
-"""Sign-in and sign-up pages: plain forms, working without scripts.
+"""The sign-in page: a plain form for name and password, working without scripts.
 
-Implements: OpenID Connect Core 1.0 §3.1.2.3; RFC 9700 §4.12, §4.16; OWASP ASVS 5.0 §6.3.8, §7.2.4.
+Implements: OpenID Connect Core 1.0 §3.1.2.3; RFC 9700 §4.12, §4.16; OWASP ASVS 5.0 §6.3.8, §7.2.4, §7.5.1.
 """
-
-import math
-from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from watchword.protocol.errors import (
-    InvalidCredentials,
-    InvalidRequest,
-    OAuthError,
-    PasswordRefused,
-    TemporarilyUnavailable,
-    TooManyTries,
-    UsernameTaken,
-)
-from watchword.server.domain.authorization_steps import NotToBeRedirected
-from watchword.server.flows import authorize as authorize_flow
-from watchword.server.flows import browser_session
+from watchword.protocol.authentication_class import ACR_PASSWORD, ACR_TWO_FACTOR
+from watchword.protocol.errors import InvalidCredentials, TemporarilyUnavailable, TooManyTries
+from watchword.server.domain.second_step import SecondStep
 from watchword.server.flows.authorize import Underway
 from watchword.server.flows.sign_in import PasswordSignIn, sign_in
-from watchword.server.flows.sign_up import SignUp
-from watchword.server.flows.sign_up import sign_up as sign_up_flow
-from watchword.server.web.authorize import resume_url, targets_of
 from watchword.server.web.browser import Browser, read_fields, single
 from watchword.server.web.context import Web
-from watchword.server.web.page_answers import locales_of, page_edge, see_other
-
-_PROBLEMS: dict[type[OAuthError], str] = {
-    InvalidCredentials: "credentials",
-    TooManyTries: "throttled",
-    TemporarilyUnavailable: "busy",
-    UsernameTaken: "taken",
-    PasswordRefused: "password",
-    InvalidRequest: "malformed",
-}
+from watchword.server.web.page_answers import page_edge
+from watchword.server.web.second_step import show_second_step
+from watchword.server.web.sign_in_page import again_of, show_sign_in, wanted
+from watchword.server.web.signing_in import sign_in_at_pages, underway_of
 
 
 @page_edge
 async def login(web: Web, request: Request) -> Response:
-    """``GET /login`` shows the form, ``POST /login`` takes it."""
+    """``GET /login`` shows the form, ``POST /login`` takes it.
+
+    With ``again`` it says why somebody who is signed in is asked once more, and how strongly.
+    """
     now = web.parts.clock.now()
     browser = Browser(web, request)
     fields = single(await read_fields(request))
-    underway = await _underway(web, fields, now=now)
+    underway = await underway_of(web, fields, now=now)
+    again = None if underway is not None else again_of(fields)
     if request.method != "POST":
-        hint = underway.request.login_hint if underway is not None else None
-        return _show_sign_in(web, request, browser, underway, username=hint or "")
+        username = await _known_name(browser, underway, again, now=now)
+        return show_sign_in(web, request, browser, underway, username=username, again=again)
     browser.must_be_own_form(fields, web.parts.secrets)
-    origin = web.network.origin(request)
-    username, password = fields.get("username", ""), fields.get("password", "")
+    username = fields.get("username", "")
+    offered = PasswordSignIn(
+        username=username, password=fields.get("password", ""), network=web.network.origin(request).network
+    )
     try:
-        offered = PasswordSignIn(username=username, password=password, network=origin.network)
-        _, proof = await sign_in(web.parts, offered, now=now)
+        _, proof = await sign_in(web.parts, offered, now=now, wanted=_asked(underway, again))
+        if isinstance(proof, SecondStep):
+            return show_second_step(web, request, browser, underway, proof)
+        return await sign_in_at_pages(web, request, browser, proof, underway, now=now)
     except (InvalidCredentials, TooManyTries, TemporarilyUnavailable) as refusal:
-        return _show_sign_in(web, request, browser, underway, username=username, refusal=refusal)
-    begun = await browser_session.begin(web.parts, proof, device=origin.device, cookie=browser.session_cookie, now=now)
-    if begun is None:
-        gone = InvalidCredentials(slug="session.user_gone")
-        return _show_sign_in(web, request, browser, underway, username=username, refusal=gone)
-    browser.keep(begun[0])
-    return browser.dress(see_other(_next_url(web, underway)))
+        return show_sign_in(web, request, browser, underway, username=username, refusal=refusal, again=again)
 
 
-@page_edge
-async def sign_up(web: Web, request: Request) -> Response:
-    """``GET /sign-up`` and ``POST /sign-up``, where the operator left the door open."""
-    if not web.parts.sign_up_open:
-        raise NotToBeRedirected("not_found", "sign-up is closed")
-    now = web.parts.clock.now()
-    browser = Browser(web, request)
-    fields = single(await read_fields(request))
-    underway = await _underway(web, fields, now=now)
-    if request.method != "POST":
-        return _show_sign_up(web, request, browser, underway, fields)
-    browser.must_be_own_form(fields, web.parts.secrets)
-    origin = web.network.origin(request)
-    asked = SignUp(
-        username=fields.get("username", ""),
-        password=fields.get("password", ""),
-        email=fields.get("email") or None,
-        network=origin.network,
-    )
-    try:
-        await sign_up_flow(web.parts, asked, now=now)
-        offered = PasswordSignIn(username=asked.username, password=asked.password, network=origin.network)
-        _, proof = await sign_in(web.parts, offered, now=now)
-    except OAuthError as refusal:
-        return _show_sign_up(web, request, browser, underway, fields, refusal=refusal)
-    begun = await browser_session.begin(web.parts, proof, device=origin.device, cookie=browser.session_cookie, now=now)
-    if begun is None:
-        raise NotToBeRedirected("expired", "the account was disabled meanwhile")
-    browser.keep(begun[0])
-    return browser.dress(see_other(_next_url(web, underway)))
+def _asked(underway: Underway | None, again: str | None) -> tuple[str, ...]:
+    if again is not None:
+        # A recovery code stands in for whatever was lost, a passkey too.
+        return () if again == ACR_PASSWORD else (ACR_TWO_FACTOR,)
+    return wanted(underway, again)
 
 
-async def _underway(web: Web, fields: dict[str, str], *, now: float) -> Underway | None:
-    sealed = fields.get("request")
-    return await authorize_flow.resume(web.parts, sealed, now=now) if sealed else None
-
-
-def _next_url(web: Web, underway: Underway | None) -> str:
-    return f"{web.parts.issuer}/account" if underway is None else resume_url(web, underway.sealed)
-
-
-def _show_sign_in(
-    web: Web,
-    request: Request,
-    browser: Browser,
-    underway: Underway | None,
-    *,
-    username: str,
-    refusal: OAuthError | None = None,
-) -> Response:
-    response = web.pages.page(
-        "sign_in",
-        locales=_locales(request, underway),
-        status=200 if refusal is None else _status(refusal),
-        form_targets=_targets(underway),
-        action=f"{web.parts.issuer}/login",
-        csrf=browser.form_token(),
-        request="" if underway is None else underway.sealed,
-        username=username,
-        problem=_problem(refusal),
-        retry_after=None if refusal is None else refusal.retry_after,
-        client_name=_client_name(underway),
-        sign_up_url=_url(web, "sign-up", underway) if web.parts.sign_up_open else None,
-    )
-    return browser.dress(_paced(response, refusal))
-
-
-def _show_sign_up(
-    web: Web,
-    request: Request,
-    browser: Browser,
-    underway: Underway | None,
-    fields: dict[str, str],
-    *,
-    refusal: OAuthError | None = None,
-) -> Response:
-    response = web.pages.page(
-        "sign_up",
-        locales=_locales(request, underway),
-        status=200 if refusal is None else _status(refusal),
-        form_targets=_targets(underway),
-        action=f"{web.parts.issuer}/sign-up",
-        csrf=browser.form_token(),
-        request="" if underway is None else underway.sealed,
-        username=fields.get("username", ""),
-        email=fields.get("email", ""),
-        problem=_problem(refusal),
-        explanation="" if refusal is None else refusal.description,
-        retry_after=None if refusal is None else refusal.retry_after,
-        sign_in_url=_url(web, "login", underway),
-    )
-    return browser.dress(_paced(response, refusal))
-
-
-def _problem(refusal: OAuthError | None) -> str | None:
-    return None if refusal is None else _PROBLEMS.get(type(refusal), "busy")
-
-
-def _status(refusal: OAuthError) -> int:
-    # A wrong password is a page like any other; a 401 would promise a challenge that browsers do not know.
-    return refusal.status if refusal.status in (429, 503) else 400
-
-
-def _paced(response: Response, refusal: OAuthError | None) -> Response:
-    if refusal is not None and refusal.retry_after is not None:
-        response.headers["retry-after"] = str(math.ceil(refusal.retry_after))
-    return response
-
-
-def _client_name(underway: Underway | None) -> str | None:
-    return None if underway is None else underway.client.name or underway.client.client_id
-
-
-def _targets(underway: Underway | None) -> list[str]:
-    return [] if underway is None else targets_of(underway)
-
-
-def _locales(request: Request, underway: Underway | None) -> tuple[str, ...]:
-    return locales_of(request, () if underway is None else underway.request.ui_locales)
-
-
-def _url(web: Web, path: str, underway: Underway | None) -> str:
-    query = "" if underway is None else f"?{urlencode({'request': underway.sealed})}"
-    return f"{web.parts.issuer}/{path}{query}"
+async def _known_name(browser: Browser, underway: Underway | None, again: str | None, *, now: float) -> str:
+    if underway is not None:
+        return underway.request.login_hint or ""
+    signed_in = None if again is None else await browser.signed_in(now=now)
+    return "" if signed_in is None else signed_in.user.username

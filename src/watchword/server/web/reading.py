@@ -197,7 +197,10 @@ async def read_json(request: Request, *, optional: bool = False) -> Fields:
 
 # The members that the simple door knows; others are ignored, whatever they hold.
 _KNOWN: Final = frozenset(
-    {"client_id", "client_secret", "username", "password", "email", "scope", "refresh_token", "auth_session"}
+    {
+        *("client_id", "client_secret", "username", "password", "email", "scope", "refresh_token"),
+        *("auth_session", "otp", "recovery_code"),
+    }
 )
 
 

@@ -50,7 +50,8 @@ def refusal(error: OAuthError, *, scheme: str) -> Response:
         headers["retry-after"] = str(error.retry_after or 1)
     if error.status == 401:
         headers["www-authenticate"] = f'{scheme} realm="watchword"'
-    return answer({"error": error.code, "error_description": error.description}, status=error.status, headers=headers)
+    body = {"error": error.code, "error_description": error.description, **error.members}
+    return answer(body, status=error.status, headers=headers)
 
 
 def rejection(error: TokenRejected) -> Response:

@@ -17,7 +17,8 @@ from watchword.server.domain.client import Client
 from watchword.server.flows.client_authentication import authenticate, must_have
 from watchword.server.flows.grant_types.refresh_token import refresh as refresh_flow
 from watchword.server.flows.grant_types.request import TokenRequest
-from watchword.server.flows.open_session import SessionRequest, first_party, open_session
+from watchword.server.flows.open_session import Continuation, SessionRequest, first_party, go_on, open_session
+from watchword.server.flows.second_step import OfferedCode
 from watchword.server.flows.sign_in import PasswordSignIn
 from watchword.server.flows.sign_out import sign_out
 from watchword.server.web import session_cookie
@@ -28,14 +29,17 @@ from watchword.server.web.token import resources
 
 
 async def start(web: Web, request: Request) -> Response:
-    """``POST /session``: user name and password for tokens."""
+    """``POST /session``: user name and password for tokens; or ``auth_session`` and a code, for the second step."""
     fields = await read_json(request)
     now = web.parts.clock.now()
     client = await first_party(web.parts, client_credentials(request, fields), now=now)
     session_cookie.must_be_allowed(web.parts, client, request)
-    if fields.get("auth_session") is not None:
-        raise InvalidRequest("no sign-in of this server has a second step", slug="session.no_second_step")
     origin = web.network.origin(request)
+    auth_session = fields.get("auth_session")
+    if auth_session is not None:
+        code = OfferedCode.of(otp=fields.get("otp"), recovery_code=fields.get("recovery_code"), network=origin.network)
+        step = Continuation(auth_session=auth_session, code=code, device=origin.device, now=now)
+        return _tokens(web, client, await go_on(web.parts, client, step), status=201, in_cookie=fields.cookie)
     asked = SessionRequest(
         sign_in=PasswordSignIn(
             username=fields.need("username"), password=fields.need("password"), network=origin.network

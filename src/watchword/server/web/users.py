@@ -7,6 +7,7 @@ from watchword.protocol.errors import AccessDenied
 from watchword.protocol.redirect_uri import origin_of
 from watchword.server.flows.sign_up import SignUp, sign_up
 from watchword.server.web.context import Web
+from watchword.server.web.page_answers import locale_of
 from watchword.server.web.reading import read_json
 from watchword.server.web.rendering import answer
 
@@ -23,6 +24,7 @@ async def users(web: Web, request: Request) -> Response:
         password=fields.need("password"),
         email=fields.get("email"),
         network=web.network.origin(request).network,
+        locale=locale_of(request),
     )
     user = await sign_up(web.parts, asked, now=now)
     return answer({"sub": user.sub, "username": user.username}, status=201)

@@ -11,7 +11,7 @@ from tests.support.rfc import rfc, standard
 from watchword.protocol.pkce import challenge_of
 from watchword.protocol.scope import Scope
 from watchword.server.domain.api import Api, Catalog
-from watchword.server.domain.authorization_steps import NotToBeRedirected, ToTheClient, World, understand
+from watchword.server.domain.authorization_steps import KNOWN, NotToBeRedirected, ToTheClient, World, known, understand
 from watchword.server.domain.client import Client
 
 ISSUER = "https://auth.example"
@@ -113,7 +113,7 @@ def test_a_refusal_carries_what_is_needed_to_answer() -> None:
 @rfc("9700", "2.1.1")
 def test_pkce_may_be_left_out_by_a_client_made_so_and_by_no_other() -> None:
     excused = confidential("shop", redirect_uris=(SHOP,), scope=SCOPE, grant_types=CODE, requires_pkce=False)
-    bare = pairs(code_challenge=None, code_challenge_method=None)
+    bare = pairs(code_challenge=None, code_challenge_method=None, nonce="n", scope="openid")
     assert understand(bare, world(excused)).code_challenge is None
     # A method without a challenge: somebody took it away.
     for half in (pairs(code_challenge=None), pairs(code_challenge_method=None), pairs(code_challenge_method="plain")):
@@ -122,6 +122,26 @@ def test_pkce_may_be_left_out_by_a_client_made_so_and_by_no_other() -> None:
     assert refusal(code_challenge=None, code_challenge_method=None).error.slug == "authorize.pkce"
     with pytest.raises(ValueError, match="PKCE"):
         public("x", requires_pkce=False)
+
+
+@rfc("9700", "2.1.1")
+def test_without_pkce_there_must_be_a_nonce_and_an_id_token_to_hold_it() -> None:
+    excused = confidential("shop", redirect_uris=(SHOP,), scope=SCOPE, grant_types=CODE, requires_pkce=False)
+    bare: dict[str, Any] = {"code_challenge": None, "code_challenge_method": None}
+    # Without a scope the client's own counts, and that has openid.
+    assert understand(pairs(**bare, nonce="n"), world(excused)).nonce == "n"
+    for fields in ({}, {"scope": "openid"}, {"scope": "orders.read", "nonce": "n"}):
+        with pytest.raises(ToTheClient) as caught:
+            understand(pairs(**bare, **fields), world(excused))
+        assert (caught.value.error.code, caught.value.error.slug) == ("invalid_request", "authorize.nonce")
+
+
+def test_what_is_not_listed_is_not_seen_and_what_is_listed_is_there_once() -> None:
+    assert known([("x", "1"), ("state", "2"), ("x", "3"), ("resource", "4")]) == (("state", "2"), ("resource", "4"))
+    assert understand([*pairs(), *[("x", str(number)) for number in range(9)]], world()).state == "s"
+    for name in KNOWN - {"resource", "client_id", "redirect_uri"}:
+        with pytest.raises(ToTheClient):
+            understand([*pairs(**{name: "x"}), (name, "x")], world())
 
 
 @standard("OpenID Connect Core 1.0", "3.1.2.2")

@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.rfc import rfc
 
-from watchword.server.domain.identifiers import parse_client_id, parse_email, parse_username, random_id, username_key
+from watchword.server.domain.identifiers import (
+    MAX_TYPED_NAME,
+    parse_client_id,
+    parse_client_name,
+    parse_email,
+    parse_username,
+    random_id,
+    username_key,
+)
 
 
 def test_a_random_id_has_twenty_two_characters_of_all_its_bytes() -> None:
@@ -27,6 +35,25 @@ def test_a_client_id_is_taken_as_it_is(text: str) -> None:
 def test_another_client_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="client id"):
         parse_client_id(text)
+
+
+@pytest.mark.parametrize(
+    ("typed", "name"),
+    [("The Shop", "The Shop"), (" Cafe\u0301 ", "Caf\u00e9"), ("a" * 80, "a" * 80), ("e\u0301" * 80, "\u00e9" * 80)],
+)
+def test_a_clients_name_is_trimmed_and_in_one_form(typed: str, name: str) -> None:
+    assert parse_client_name(typed) == name
+
+
+@pytest.mark.parametrize(
+    "text",
+    # What is too long as it was typed is not looked at: putting its marks in order could take seconds.
+    ["", "  ", "a" * 81, "a\u200bb", "a\nb", "\u3164", " " * MAX_TYPED_NAME + "Shop", "a" + "\u0316\u0301" * 200_000],
+    ids=range(8),
+)
+def test_another_clients_name_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="80 visible"):
+        parse_client_name(text)
 
 
 @rfc("9700", "4.15")

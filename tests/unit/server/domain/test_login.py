@@ -46,7 +46,7 @@ def test_with_a_session_nothing_more_is_asked() -> None:
 
 
 @standard(CORE, "3.1.2.1")
-@pytest.mark.parametrize("prompt", ["login", "select_account"])
+@pytest.mark.parametrize("prompt", ["login", "select_account", "create"])
 def test_a_demanded_sign_in_must_change_the_cookie_and_be_no_older_than_the_request(prompt: Any) -> None:
     wanted = asked(before=b"then", prompt=frozenset({prompt}))
     assert needs_sign_in(wanted, session_of(cookie_hash=b"then"), now=NOW)

@@ -5,9 +5,11 @@ from typing import Any, NamedTuple
 
 from watchword.server.web.pages import PageName
 from watchword.server.web.pages.contexts import CONTEXTS
+from watchword.server.web.qr_code import drawn
 
 NOW = 1_772_000_000.0
 APPLICATION = "Plum Street Books"
+_URI = "otpauth://totp/Watchword:mira?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Watchword"
 SENTENCE = "use at least 15 characters: a few words in a row will do"
 
 COMPLETE: dict[PageName, dict[str, Any]] = {
@@ -18,6 +20,16 @@ COMPLETE: dict[PageName, dict[str, Any]] = {
         "username": "",
         "client_name": APPLICATION,
         "sign_up_url": "/sign-up?request=request-value",
+        "forgotten_url": "/forgot-password",
+    },
+    "second_step": {
+        "action": "/login/second-step",
+        "csrf": "csrf-value",
+        "request": "request-value",
+        "step": "step-value",
+        "username": "mira",
+        "client_name": APPLICATION,
+        "restart_url": "/login?request=request-value",
     },
     "sign_up": {
         "action": "/sign-up",
@@ -65,10 +77,28 @@ COMPLETE: dict[PageName, dict[str, Any]] = {
         "fields": {"code": "code-value", "state": "state-value", "iss": "https://id.example", "submit": "shadow"},
         "client_name": APPLICATION,
     },
+    "forgot_password": {"action": "/forgot-password", "csrf": "csrf-value", "sign_in_url": "/login"},
+    "reset_password": {"action": "/reset-password", "csrf": "csrf-value", "username": "mira"},
+    "verify_email": {
+        "action": "/verify-email",
+        "csrf": "csrf-value",
+        "username": "mira",
+        "email": "mira@example.com",
+        "replaces": True,
+        "sign_in_url": "/login",
+        "sign_out_url": "/end_session",
+    },
+    "dead_link": {"forgotten_url": "/forgot-password", "account_url": "/account"},
     "account": {
         "action": "/account",
         "username": "mira",
-        "email": "mira@example.com",
+        "email_section": {
+            "address": "mira@example.com",
+            "verified": True,
+            "sends_mail": True,
+            "problem": None,
+            "waiting_url": None,
+        },
         "csrf": "csrf-value",
         "now": NOW,
         "sign_out_url": "/end_session",
@@ -104,6 +134,20 @@ COMPLETE: dict[PageName, dict[str, Any]] = {
             },
             {"client_id": "shelf-cli", "name": None, "scopes": ["shelves:read"], "granted_at": NOW - 120 * 86400},
         ],
+        "second_step": {"on": True, "recovery_codes": 8, "may_make_codes": True},
+    },
+    "totp": {
+        "action": "/account/totp",
+        "csrf": "csrf-value",
+        "pending": "pending-value",
+        "secret": ["JBSW", "Y3DP", "EHPK", "3PXP", "JBSW", "Y3DP", "EHPK", "3PXP"],
+        "uri": _URI,
+        "qr": drawn(_URI),
+        "account_url": "/account",
+    },
+    "recovery_codes": {
+        "codes": [f"{n:04}-8fk2-p0qx-7mzt" for n in range(10)],
+        "account_url": "/account",
     },
 }
 
@@ -112,10 +156,12 @@ LEAST: dict[PageName, dict[str, Any]] = {
     for name, context in COMPLETE.items()
 } | {
     "consent": COMPLETE["consent"] | {"apis": [], "openid_scopes": [], "other_user_url": None},
-    "account": {
-        key: value for key, value in COMPLETE["account"].items() if key not in ("sign_out_url", "sessions", "email")
-    }
-    | {"sessions": [], "applications": [], "email": None},
+    "account": {key: value for key, value in COMPLETE["account"].items() if key not in ("sign_out_url", "sessions")}
+    | {
+        "sessions": [],
+        "applications": [],
+        "email_section": COMPLETE["account"]["email_section"] | {"address": None, "sends_mail": False},
+    },
 }
 
 
@@ -140,4 +186,22 @@ def specimens() -> Iterator[Specimen]:
         for flash in kind.flashes:
             yield Specimen(f"{page}-{flash}", page, COMPLETE[page] | {"flash": flash})
     program = {"is_loopback": True, "client_name": "shelf", "client_id": "shelf-cli", "redirect_host": "this device"}
+    for again in ("password", "two_factor", "passkey"):
+        yield Specimen(f"sign_in-again-{again}", "sign_in", COMPLETE["sign_in"] | {"again": again, "again_acr": "acr"})
+    told = {"problem": "wrong", "tried_recovery_code": True}
+    yield Specimen("second_step-recovery-wrong", "second_step", COMPLETE["second_step"] | told)
+    yield Specimen("second_step-recovery-only", "second_step", COMPLETE["second_step"] | {"otp": False})
+    off = {"on": False, "recovery_codes": 0, "may_make_codes": False}
+    yield Specimen("account-second-step-off", "account", COMPLETE["account"] | {"second_step": off})
+    yield Specimen("account-no-codes", "account", COMPLETE["account"] | {"second_step": off | {"may_make_codes": True}})
+    yield Specimen("forgot_password-sent", "forgot_password", COMPLETE["forgot_password"] | {"sent": True})
+    section = COMPLETE["account"]["email_section"]
+    for title, changed in (
+        ("unverified", {"verified": False}),
+        ("waiting", {"verified": False, "waiting_url": "/verify-email"}),
+        ("none", {"address": None, "verified": False}),
+        *((problem, {"problem": problem}) for problem in ("malformed", "same", "throttled")),
+    ):
+        told = {"email_section": section | changed}
+        yield Specimen(f"account-email-{title}", "account", COMPLETE["account"] | told)
     yield Specimen("consent-loopback", "consent", COMPLETE["consent"] | program)

@@ -4,6 +4,7 @@ import re
 import string
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from tests.support.rfc import rfc
@@ -11,6 +12,8 @@ from tests.unit.server.web.specimens import specimens
 
 import watchword.server
 from watchword.server.domain import password_policy
+from watchword.server.domain.one_time_link import Purpose
+from watchword.server.flows.notices import Notice
 from watchword.server.web.pages import engine, preferred_locales, texts
 from watchword.server.web.pages.contexts import CONTEXTS
 from watchword.server.web.pages.locales import chosen
@@ -34,7 +37,8 @@ def test_all_catalogues_have_the_same_keys_and_take_the_same_values() -> None:
 
 
 def test_every_text_is_used_and_every_used_one_is_there() -> None:
-    templates = "".join(path.read_text("utf-8") for path in engine.OURS.glob("*.html"))
+    files = (*engine.OURS.glob("*.html"), *engine.OURS.glob("mail/*.txt"))
+    templates = "".join(path.read_text("utf-8") for path in files)
     spelled = set(re.findall(r'(?:\bt|counted)\("([a-z_.]+)"', templates))
     built = {
         *(f"sign_in.problem.{problem}" for problem in CONTEXTS["sign_in"].problems),
@@ -42,6 +46,12 @@ def test_every_text_is_used_and_every_used_one_is_there() -> None:
         *(f"account.problem.{problem}" for problem in CONTEXTS["account"].problems),
         *(f"sign_in.flash.{flash}" for flash in CONTEXTS["sign_in"].flashes),
         *(f"account.flash.{flash}" for flash in CONTEXTS["account"].flashes),
+        *(f"forgot_password.problem.{problem}" for problem in CONTEXTS["forgot_password"].problems),
+        "forgot_password.problem.throttled_soon",
+        *(f"reset_password.problem.{problem}" for problem in CONTEXTS["reset_password"].problems),
+        *(f"account.email.problem.{problem}" for problem in ("malformed", "same")),
+        *(f"mail.{mail}.subject" for mail in (*get_args(Notice), *get_args(Purpose))),
+        *(f"mail.{mail}.lead" for mail in get_args(Notice)),
         *(f"error.{problem}.{part}" for problem in CONTEXTS["error"].problems for part in ("title", "lead")),
         *(f"{page}.problem.throttled_soon" for page in ("sign_in", "sign_up", "account")),
     }

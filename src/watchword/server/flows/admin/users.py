@@ -16,6 +16,7 @@ from watchword.server.domain.user import User
 from watchword.server.flows.admin.refusal import Refused, listing
 from watchword.server.flows.endings import end_everything
 from watchword.server.flows.new_password import NotAccepted, hash_accepted
+from watchword.server.flows.notices import tell
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.throttling import account_keys
 from watchword.server.ports.already_there import AlreadyThere
@@ -26,11 +27,12 @@ _PAGE = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewUser:
-    """A user as an operator describes one."""
+    """A user as an operator describes one; ``email_verified`` where he knows that the address is the user's."""
 
     username: str
     password: str
     email: str | None = None
+    email_verified: bool = False
     roles: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
@@ -57,6 +59,7 @@ async def create(parts: Parts, wanted: NewUser) -> User:
         created_at=now,
         password_hash=hashed,
         email=email,
+        email_verified=wanted.email_verified and email is not None,
         roles=frozenset(wanted.roles),
     )
     try:
@@ -163,6 +166,7 @@ async def set_password(parts: Parts, name: str, password: str) -> User:
         # Whoever guessed at the old password has to begin anew; so may the owner, from wherever he is.
         await tx.put_buckets([throttle.cleared(key) for key in account_keys(parts.secrets, user.username_key)])
         await tx.record(Administered(what="user.password_set", subject=user.sub), now=now)
+        await tell(parts, tx, user, "password_changed", now=now)
     return user
 
 

@@ -5,11 +5,13 @@ Implements: RFC 6749 §4.1.3; RFC 7636 §4.5, §4.6; OAuth 2.1 §4.1.3; OpenID C
 
 import hashlib
 from dataclasses import dataclass, replace
+from typing import Any
 
 from watchword.protocol import pkce
 from watchword.protocol.errors import InvalidGrant, InvalidRequest, OAuthError
 from watchword.protocol.scope import Scope
 from watchword.protocol.token_response import TokenResponse
+from watchword.server.domain import claims_request
 from watchword.server.domain.audit import CodeReplayed
 from watchword.server.domain.client import Client
 from watchword.server.domain.grant import Grant, Standing
@@ -49,6 +51,7 @@ async def redeem(parts: Parts, client: Client, request: TokenRequest) -> TokenRe
         answer=session_start.first_token(client),
         now=now,
         nonce=outcome.nonce,
+        about=outcome.about,
     )
 
 
@@ -59,6 +62,7 @@ class _Redeemed:
     audience: str
     scope: Scope
     nonce: str | None
+    about: dict[str, Any]
 
 
 async def _redeem_row(
@@ -102,7 +106,15 @@ async def _redeem_row(
     grant, standing = await session_start.start(parts, tx, beginning, sid=code.sid)
     mark = None if request.caller is None else request.caller.mark
     await tx.put_code(replace(code, redeemed_at=now, redeemed_by=mark, gid=grant.gid))
-    return _Redeemed(grant=grant, standing=standing, audience=allowed[0], scope=allowed[1], nonce=code.nonce)
+    told = {} if user is None else claims_request.about(user, code.scope)
+    return _Redeemed(
+        grant=grant,
+        standing=standing,
+        audience=allowed[0],
+        scope=allowed[1],
+        nonce=code.nonce,
+        about={name: told[name] for name in code.id_token_claims if name in told},
+    )
 
 
 async def _still_consented(tx: Writing, code: rule.AuthorizationCode, client: Client) -> bool:

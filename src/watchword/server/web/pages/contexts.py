@@ -7,7 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, cast
 
-PageName = Literal["sign_in", "sign_up", "consent", "sign_out", "signed_out", "error", "form_post", "account"]
+PageName = Literal[
+    "sign_in",
+    "second_step",
+    "sign_up",
+    "consent",
+    "sign_out",
+    "signed_out",
+    "error",
+    "form_post",
+    "forgot_password",
+    "reset_password",
+    "verify_email",
+    "dead_link",
+    "account",
+    "new_passkey",
+    "totp",
+    "recovery_codes",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +86,11 @@ def leads_somewhere(url: str) -> bool:
 
 
 CONTEXTS: Final[Mapping[PageName, Context]] = {
+    # ``passkey``: where passkeys can be had: a dict of options (JSON), challenge (sealed), lifetime (of the challenge, in
+    # seconds), demanded (no other sign-in will do).
     # Who are you? ``request``: the authorization request in progress. ``retry_after``: seconds, where throttled.
-    # ``client_name``: where the user goes on to.
+    # ``client_name``: where the user goes on to. ``again``: how strongly who is signed in has to sign in once more, to
+    # change something about his account; ``again_acr`` goes back with the form then.
     "sign_in": Context(
         needs=frozenset({"action", "csrf"}),
         takes={
@@ -80,12 +100,43 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
             "retry_after": None,
             "client_name": None,
             "sign_up_url": None,
+            "forgotten_url": None,
             "flash": None,
+            "again": None,
+            "again_acr": "",
+            "passkey": None,
         },
-        problems=("credentials", "throttled", "busy", "stale"),
-        flashes=("signed_out", "everywhere"),
+        problems=(
+            "credentials",
+            "throttled",
+            "busy",
+            "stale",
+            "expired",
+            "passkey",
+            "passkey_stale",
+            "passkey_suspicious",
+        ),
+        flashes=("signed_out", "everywhere", "password_reset"),
         posts_to_us=True,
-        urls=("action", "sign_up_url"),
+        urls=("action", "sign_up_url", "forgotten_url"),
+    ),
+    # ``step``: what is known of the sign-in, sealed. ``otp``, ``recovery_code``: what can be typed;
+    # ``tried_recovery_code``: the problem is about that one. ``restart_url``: to begin with another name.
+    "second_step": Context(
+        needs=frozenset({"action", "csrf", "step", "username"}),
+        takes={
+            "request": "",
+            "otp": True,
+            "recovery_code": True,
+            "tried_recovery_code": False,
+            "problem": None,
+            "retry_after": None,
+            "client_name": None,
+            "restart_url": None,
+        },
+        problems=("wrong", "throttled"),
+        posts_to_us=True,
+        urls=("action", "restart_url"),
     ),
     # ``explanation``: why the password was refused, or what is malformed, as a sentence.
     "sign_up": Context(
@@ -139,10 +190,11 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
     # ``detail``: safe to show; ``reference``: the request's id, by which the operator finds the log line, or None.
     "error": Context(
         needs=frozenset({"problem", "reference"}),
-        takes={"detail": None, "continue_url": None, "retry_after": None},
+        takes={"detail": None, "continue_url": None, "account_url": None, "retry_after": None},
         problems=(
             "unknown_client",
             "bad_redirect_uri",
+            "out_of_reach",
             "bad_request",
             "unavailable",
             "throttled",
@@ -152,19 +204,98 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
             "forbidden",
             "server_error",
         ),
-        urls=("continue_url",),
+        urls=("continue_url", "account_url"),
     ),
     # ``action``: the application's redirect URI; it must be among ``form_targets`` by itself, and is.
     "form_post": Context(needs=frozenset({"action", "fields"}), takes={"client_name": None}, urls=("action",)),
+    # ``sent``: the request was taken, and it is said what happens now.
+    "forgot_password": Context(
+        needs=frozenset({"action", "csrf"}),
+        takes={"sent": False, "problem": None, "retry_after": None, "sign_in_url": None},
+        problems=("throttled",),
+        posts_to_us=True,
+        urls=("action", "sign_in_url"),
+    ),
+    "reset_password": Context(
+        needs=frozenset({"action", "csrf", "username"}),
+        takes={"problem": None, "explanation": ""},
+        problems=("password", "mismatch", "busy"),
+        posts_to_us=True,
+        in_flow=False,
+        urls=("action",),
+    ),
+    # ``replaces``: the user has another address now. With a problem there is neither a form nor an address.
+    "verify_email": Context(
+        needs=frozenset({"action", "csrf", "username", "email", "sign_in_url", "sign_out_url"}),
+        takes={"replaces": False, "problem": None},
+        problems=("signed_out", "other_user"),
+        posts_to_us=True,
+        in_flow=False,
+        urls=("action", "sign_in_url", "sign_out_url"),
+    ),
+    # Where to get another link; for the address that is to be proved, on the account page.
+    "dead_link": Context(
+        needs=frozenset(),
+        takes={"forgotten_url": None, "account_url": None},
+        in_flow=False,
+        urls=("forgotten_url", "account_url"),
+    ),
     # ``now``: when the page is made. ``sessions``: dicts of sid, device, created_at, last_seen_at, current.
-    # ``applications``: dicts of client_id, name, scopes, granted_at.
+    # ``applications``: dicts of client_id, name, scopes, granted_at. ``email_section``: a dict of address (or None),
+    # verified, sends_mail, problem (malformed, same, throttled or None), waiting_url (where an opened link goes on, or
+    # None). ``passkeys``: a dict of held (dicts of credential_id, name, synchronised, created_at, last_used_at),
+    # may_add, full, accepted (JSON); None where there are none to be had.
+    # ``second_step``: a dict of on (there is an authenticator app), recovery_codes (left), may_make_codes.
     "account": Context(
-        needs=frozenset({"action", "username", "email", "csrf", "sessions", "applications", "now"}),
-        takes={"flash": None, "problem": None, "explanation": "", "retry_after": None, "sign_out_url": None},
+        needs=frozenset({"action", "username", "email_section", "csrf", "sessions", "applications", "now"}),
+        takes={
+            "passkeys": None,
+            "second_step": None,
+            "flash": None,
+            "problem": None,
+            "explanation": "",
+            "retry_after": None,
+            "sign_out_url": None,
+        },
         problems=("current", "password", "mismatch", "throttled", "busy", "stale"),
-        flashes=("password_changed", "session_ended", "everywhere", "application_removed"),
+        flashes=(
+            "password_changed",
+            "session_ended",
+            "everywhere",
+            "application_removed",
+            "passkey_added",
+            "passkey_removed",
+            "email_sent",
+            "email_verified",
+            "email_changed",
+            "totp_added",
+            "totp_removed",
+        ),
         posts_to_us=True,
         in_flow=False,
         urls=("action", "sign_out_url"),
+    ),
+    # ``options`` (JSON) and ``challenge`` (sealed, of ``lifetime`` seconds) of the ceremony; ``name``: what to call it.
+    "new_passkey": Context(
+        needs=frozenset({"action", "csrf", "options", "challenge", "lifetime"}),
+        takes={"name": "", "problem": None, "account_url": None},
+        problems=("refused", "taken", "name"),
+        posts_to_us=True,
+        in_flow=False,
+        urls=("action", "account_url"),
+    ),
+    # ``pending``: the seed, sealed; ``secret``: the seed to type, in groups; ``uri``: to open in an app on this device;
+    # ``qr``: a dict of size and path.
+    "totp": Context(
+        needs=frozenset({"action", "csrf", "pending", "secret", "uri", "qr"}),
+        takes={"problem": None, "account_url": None},
+        problems=("wrong",),
+        posts_to_us=True,
+        in_flow=False,
+        urls=("action", "uri", "account_url"),
+    ),
+    # ``codes``: as they are to be kept.
+    "recovery_codes": Context(
+        needs=frozenset({"codes"}), takes={"account_url": None}, in_flow=False, urls=("account_url",)
     ),
 }

@@ -21,6 +21,11 @@ def moment(instant: Instant, texts: Catalogue) -> Markup:
     return _marked(instant, _written("moment.minute", _utc(instant), texts))
 
 
+def spelled(instant: Instant, texts: Catalogue) -> str:
+    """As ``moment``, in plain text."""
+    return _written("moment.minute", _utc(instant), texts).unescape()
+
+
 def ago(instant: Instant, texts: Catalogue, *, now: Instant) -> Markup:
     """How long ago; the date, if that is long ago."""
     passed = max(0.0, now - instant)

@@ -23,13 +23,14 @@ _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?\Z", re.ASCII)
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*\Z", re.ASCII)
 
 
-def page_headers(page: Context, *, form_targets: Iterable[str], script: bool) -> dict[str, str]:
+def page_headers(page: Context, *, form_targets: Iterable[str], script: bool, fetches: bool) -> dict[str, str]:
     """The headers of an answer that is a page.
 
     Args:
         page: what kind it is.
         form_targets: URLs of elsewhere that its forms post to, or are redirected to.
         script: whether it loads a script of ours.
+        fetches: whether that script asks this server for more.
     """
     targets = " ".join(dict.fromkeys(["'self'", *(form_source(url) for url in form_targets)]))
     policy = [
@@ -38,6 +39,7 @@ def page_headers(page: Context, *, form_targets: Iterable[str], script: bool) ->
         "img-src 'self'",
         "font-src 'self'",
         *(["script-src 'self'"] if script else []),
+        *(["connect-src 'self'"] if fetches else []),
         f"form-action {targets}",
         "frame-ancestors 'none'",
         "base-uri 'none'",

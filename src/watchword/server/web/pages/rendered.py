@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from math import ceil
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from starlette.responses import Response
 
@@ -16,7 +16,13 @@ from watchword.server.web.pages.static_files import StaticFiles
 # A page's name, its context and the reader's locales, to the language and the HTML.
 Render: TypeAlias = Callable[[PageName, Mapping[str, object], Sequence[str]], tuple[str, str]]
 
-_WITH_SCRIPT: frozenset[PageName] = frozenset({"form_post"})
+# Pages that load a script, and the name of the context that it is for: without a value, no script is loaded.
+_SCRIPTED: Final[Mapping[PageName, str]] = {
+    "form_post": "action",
+    "sign_in": "passkey",
+    "new_passkey": "options",
+    "account": "passkeys",
+}
 
 
 class Pages:
@@ -32,6 +38,11 @@ class Pages:
         self._brand = brand
         self._folder = templates_folder
         self._prefix = prefix
+
+    @property
+    def site_name(self) -> str:
+        """What the operator calls his site."""
+        return self._brand.name
 
     @cached_property
     def _static(self) -> StaticFiles:
@@ -72,7 +83,9 @@ class Pages:
         filled = kind.filled(context)
         targets = [*form_targets, str(filled["action"])] if name == "form_post" else form_targets
         lang, html = self._render(name, filled, locales)
-        headers = page_headers(kind, form_targets=targets, script=name in _WITH_SCRIPT)
+        script = name in _SCRIPTED and bool(filled[_SCRIPTED[name]])
+        # A page for signing in stays open for long, and its script gets a new challenge for a passkey then.
+        headers = page_headers(kind, form_targets=targets, script=script, fetches=script and name == "sign_in")
         headers["content-language"] = lang
         wait = filled.get("retry_after")
         if isinstance(wait, int | float):
