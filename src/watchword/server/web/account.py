@@ -16,6 +16,7 @@ from watchword.protocol.errors import (
     TemporarilyUnavailable,
     TooManyTries,
 )
+from watchword.server.domain.device import device_name
 from watchword.server.domain.session import Session
 from watchword.server.flows import account as flow
 from watchword.server.flows.browser_session import SignedIn
@@ -179,7 +180,7 @@ async def _page(
 def _session(session: Session, signed_in: SignedIn) -> dict[str, object]:
     return {
         "sid": session.sid,
-        "device": session.device,
+        "device": device_name(session.device),
         "created_at": session.created_at,
         "last_seen_at": session.last_seen_at or session.created_at,
         "current": session.sid == signed_in.session.sid,
