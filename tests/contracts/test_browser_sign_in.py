@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from tests.contracts.conftest import Nodes
 from tests.support.builders import (
     NOW,
@@ -354,7 +355,7 @@ async def test_a_grant_that_is_ended_meanwhile_is_not_listed_as_living(nodes: No
     async def end(tx: Writing) -> int:
         found = await tx.grants_of_user(user.sub, app.client_id)
         for grant in found:
-            await tx.put_grant(replace(grant, ended_at=NOW, ended_reason="consent_withdrawn"))
+            await tx.put_grant(structs.replace(grant, ended_at=NOW, ended_reason="consent_withdrawn"))
         return len(found)
 
     assert sorted(await asyncio.gather(*(_inside(storage, end) for storage in stores))) == [0, 4]

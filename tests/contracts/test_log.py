@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 from tests.contracts.conftest import Nodes
 from tests.contracts.test_redeem import seed
 from tests.support.builders import NOW

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from tests.contracts.conftest import Nodes
 from tests.support.builders import (
     NOW,
@@ -204,7 +205,9 @@ async def test_grants_come_back_by_id_by_name_and_by_session(storage: Storage) -
         assert await tx.grant(b"none") is None
         assert await tx.grant_by_gid("none") is None
     async with storage.write() as tx:
-        await tx.put_grant(changed := replace(one, generation=3, scope=Scope(), ended_at=NOW, ended_reason="revoked"))
+        await tx.put_grant(
+            changed := structs.replace(one, generation=3, scope=Scope(), ended_at=NOW, ended_reason="revoked")
+        )
         assert await tx.grants_of_session(session.sid) == [changed, two]
 
 

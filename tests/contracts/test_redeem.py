@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from tests.contracts.conftest import Nodes
 from tests.support.builders import NOW, a_client, a_grant, a_session, a_user
 
@@ -33,7 +34,7 @@ async def seed(storage: Storage, *, count: int = 1) -> tuple[User, Session, Clie
 
 def rotate(grant: Grant, _: Standing) -> Decision[int]:
     """Raise the generation; the outcome is the one that was found."""
-    return Decision(grant.generation, NOW, replace(grant, generation=grant.generation + 1, redeemed_at=NOW))
+    return Decision(grant.generation, NOW, structs.replace(grant, generation=grant.generation + 1, redeemed_at=NOW))
 
 
 async def stored(storage: Storage, grant: Grant) -> Grant:
@@ -46,12 +47,12 @@ async def stored(storage: Storage, grant: Grant) -> Grant:
 async def test_it_returns_the_outcome_and_writes_the_row(storage: Storage) -> None:
     *_, (grant,) = await seed(storage)
     assert await storage.redeem(grant.id, rotate) == 0
-    assert await stored(storage, grant) == replace(grant, generation=1, redeemed_at=NOW)
+    assert await stored(storage, grant) == structs.replace(grant, generation=1, redeemed_at=NOW)
 
 
 async def test_every_column_of_the_decided_row_is_written(storage: Storage) -> None:
     *_, (grant,) = await seed(storage)
-    after = replace(
+    after = structs.replace(
         grant,
         scope=Scope.parse("openid"),
         audiences=("https://b.example", "https://a.example"),
@@ -151,7 +152,7 @@ async def test_a_row_that_cannot_be_written_fails_its_own_caller_only(nodes: Nod
     *_, grants = await seed(storage, count=5)
 
     def impossible(grant: Grant, _: Standing) -> Decision[int]:
-        return Decision(0, NOW, replace(grant, generation=None))  # type: ignore[arg-type] # that is the point
+        return Decision(0, NOW, structs.replace(grant, generation=None))  # that is the point
 
     calls = [storage.redeem(grant.id, impossible if number == 2 else rotate) for number, grant in enumerate(grants)]
     found = await asyncio.gather(*calls, return_exceptions=True)
@@ -175,7 +176,7 @@ async def test_entries_and_events_are_written_with_the_row(storage: Storage) -> 
     *_, (grant,) = await seed(storage)
     event = GrantEnded(gid=grant.gid, sub=grant.sub, client_id=grant.client_id, reason="theft")
     entry = of_grant(grant.gid, now=NOW, longest=900)
-    ended = replace(grant, ended_at=NOW, ended_reason="theft")
+    ended = structs.replace(grant, ended_at=NOW, ended_reason="theft")
     await storage.redeem(grant.id, lambda *_: Decision(None, NOW + 5, ended, (entry,), (event,)))
     page = await storage.log_after(0, now=NOW, limit=10)
     assert [one.gid for one in page.entries] == [grant.gid]

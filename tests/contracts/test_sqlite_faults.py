@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.contracts.conftest import StoppedClock
 from tests.contracts.test_redeem import rotate, seed, stored
 from tests.support.builders import NOW, a_grant, a_session, a_user
@@ -140,7 +141,7 @@ async def test_a_full_disk_writes_nothing_and_is_over_when_there_is_room(storage
                 await tx.add_session(a_session(device="x" * 500))
 
     def swell(grant: Grant, _: Standing) -> Decision[None]:
-        return Decision(None, NOW, replace(grant, ended_at=NOW, ended_reason="x" * 20_000))
+        return Decision(None, NOW, structs.replace(grant, ended_at=NOW, ended_reason="x" * 20_000))
 
     with pytest.raises(StorageUnavailable, match="full"):
         await fill()

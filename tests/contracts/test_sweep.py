@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from msgspec import structs
 from tests.support.builders import NOW, a_bucket, a_code, a_grant, a_key, a_session, a_user
 
 from watchword.protocol.revocation_feed import Entry
@@ -61,7 +62,7 @@ async def test_a_grant_that_ends_by_a_change_is_swept_by_its_new_end(storage: St
     async with storage.write() as tx:
         await tx.add_grant(grant)
         await tx.add_session(session)
-        await tx.put_grant(replace(grant, ended_at=NOW, ended_reason="x"))
+        await tx.put_grant(structs.replace(grant, ended_at=NOW, ended_reason="x"))
         await tx.put_session(replace(session, ended_at=NOW, ended_reason="x"))
     assert await storage.sweep(now=NOW + 29 * DAY, limit=10) == 0
     assert await storage.sweep(now=NOW + 31 * DAY, limit=10) == 2

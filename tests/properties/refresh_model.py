@@ -10,9 +10,11 @@ itself against a walk over real rows, to a bounded depth.
 """
 
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Final, Generic, NamedTuple, TypeVar
+
+from msgspec.structs import replace
 
 from watchword.protocol.scope import Scope
 from watchword.server.domain.audit import AuditEvent
@@ -267,4 +269,4 @@ def _way(came: dict[State, tuple[State, str] | None], state: State) -> str:
 
 def later(grant: Grant, **changes: object) -> Grant:
     """``grant`` with other facts."""
-    return replace(grant, **changes)  # type: ignore[arg-type]
+    return replace(grant, **changes)

@@ -1,10 +1,9 @@
 """The refresh rule with real tokens, real times and changing secrets: random stories instead of a small world."""
 
-from dataclasses import replace
-
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 from tests.properties.refresh_model import BALANCED, BIRTH, OVERLAP, STANDING, grant_of
 
 from watchword.protocol.scope import Scope

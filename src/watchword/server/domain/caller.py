@@ -6,16 +6,16 @@ caller, and nobody is "the same".
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+import msgspec
 
 from watchword.server.domain.secret_ring import mac
 
 Address = IPv4Address | IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(msgspec.Struct, frozen=True):
     """A caller's hash under every listed secret, newest first."""
 
     hashes: tuple[bytes, ...]

@@ -3,14 +3,13 @@
 Implements: RFC 6749 §1.5, §6; RFC 9700 §4.14.2.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from watchword.protocol.scope import Scope
 from watchword.server.domain.time import Instant, Seconds
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Grant:
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
     """The row.
 
     Attributes:
@@ -56,8 +55,7 @@ class Grant:
         return self.last_used_at + self.idle
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """What a grant stands on: its user, session and client, read in the same transaction."""
 
     user_enabled: bool

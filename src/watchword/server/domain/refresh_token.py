@@ -8,7 +8,8 @@ Implements: RFC 6749 §10.4 (cannot be generated, modified, or guessed); RFC 970
 
 import hmac
 import struct
-from dataclasses import dataclass
+
+import msgspec
 
 from watchword.protocol import base64url
 from watchword.server.domain.secret_ring import MAC_BYTES, SecretRing, mac
@@ -28,8 +29,7 @@ class InvalidRefreshToken(ValueError):
         self.expired = expired
 
 
-@dataclass(frozen=True, slots=True)
-class RefreshToken:
+class RefreshToken(msgspec.Struct, frozen=True):
     """A position in the chain of a grant. ``expires_at``: the grant's absolute end, in whole seconds."""
 
     grant_id: bytes

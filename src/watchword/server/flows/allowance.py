@@ -5,7 +5,7 @@ One rule for every door that mints from a grant: code and refresh.
 Implements: RFC 6749 §6; RFC 8707 §2.2; RFC 9700 §2.3.
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from watchword.protocol.errors import InvalidScope, InvalidTarget, OAuthError
 from watchword.protocol.scope import OPENID_SCOPES, Scope
@@ -15,8 +15,7 @@ from watchword.server.domain.grant_types.refresh_token import Refused
 from watchword.server.flows.directory import Offer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Granted:
+class Granted(msgspec.Struct, frozen=True, kw_only=True):
     """What was granted then, and what the user's roles are now."""
 
     scope: Scope

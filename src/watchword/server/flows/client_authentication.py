@@ -6,7 +6,8 @@ Implements: RFC 6749 §2.3, §2.3.1, §3.2.1; RFC 7591 §2 (``token_endpoint_aut
 import hashlib
 import hmac
 import math
-from dataclasses import dataclass
+
+import msgspec
 
 from watchword.protocol.errors import InvalidClient, TemporarilyUnavailable, UnauthorizedClient
 from watchword.server.domain.client import AuthMethod, Client
@@ -14,8 +15,7 @@ from watchword.server.domain.time import Instant
 from watchword.server.flows.parts import Parts
 
 
-@dataclass(frozen=True, slots=True)
-class ClientCredentials:
+class ClientCredentials(msgspec.Struct, frozen=True):
     """What a request offers as proof; ``method`` is how it was offered."""
 
     client_id: str

@@ -5,6 +5,8 @@ Lock order: users, sessions, grants by id, then the log's head (which the commit
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from watchword.server.domain import revocation
 from watchword.server.domain.audit import GrantEnded, LoggedOutEverywhere, SessionEnded
 from watchword.server.domain.grant import Grant
@@ -19,7 +21,7 @@ async def end_grant(tx: Writing, grant: Grant, *, reason: str, now: Instant) -> 
     """End ``grant``, whose row is locked in ``tx``. Ending an ended one changes nothing."""
     if grant.ended_at is not None:
         return
-    await tx.put_grant(replace(grant, ended_at=now, ended_reason=reason))
+    await tx.put_grant(structs.replace(grant, ended_at=now, ended_reason=reason))
     longest = await tx.longest_access_token()
     await tx.revoke(revocation.of_grant(grant.gid, now=now, longest=longest))
     await tx.record(GrantEnded(gid=grant.gid, sub=grant.sub, client_id=grant.client_id, reason=reason), now=now)

@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
+import msgspec
+
 from watchword.protocol.revocation_feed import Entry
 from watchword.server.domain.audit import AuditEvent
 from watchword.server.domain.grant import Grant, Standing
@@ -26,8 +28,7 @@ class StorageUnavailable(Exception):
     """
 
 
-@dataclass(frozen=True, slots=True)
-class Decision(Generic[T_co]):
+class Decision(msgspec.Struct, Generic[T_co], frozen=True):
     """What a rule decided about a grant: the outcome for the flow, the row to write, and what to record with it.
 
     ``at`` is the instant of the decision, for the audit rows.

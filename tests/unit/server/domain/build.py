@@ -3,6 +3,8 @@
 from dataclasses import replace
 from typing import Any, Final
 
+from msgspec import structs
+
 from watchword.protocol.scope import Scope
 from watchword.server.domain.api import Api, Catalog
 from watchword.server.domain.caller import Caller, caller_of
@@ -42,7 +44,7 @@ def grant(**changes: Any) -> Grant:
         redeemed_at=NOW - DAY,
         redeemed_by=caller().mark,
     )
-    return replace(ordinary, **changes)
+    return structs.replace(ordinary, **changes)
 
 
 def standing(**changes: Any) -> Standing:
@@ -58,7 +60,7 @@ def standing(**changes: Any) -> Standing:
         acr="acr",
         amr=("pwd",),
     )
-    return replace(ordinary, **changes)
+    return structs.replace(ordinary, **changes)
 
 
 def client(**changes: Any) -> Client:

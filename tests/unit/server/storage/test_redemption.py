@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.support.builders import NOW, a_grant, a_standing
 
 from watchword.server.domain.grant import Grant, Standing

@@ -19,8 +19,10 @@ lost; ``reuse = "strict"`` gives the letter of RFC 9700.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
+
+import msgspec
+from msgspec.structs import replace
 
 from watchword.protocol.scope import Scope
 from watchword.server.domain.audit import AuditEvent, DatabaseRegressed, RefreshForked, RefreshShadowed, RefreshTheft
@@ -34,8 +36,7 @@ MAX_FORKS: Final = 8
 SHADOW_ALARM: Final = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """How strictly a client's tokens are judged.
 
     Attributes:
@@ -55,16 +56,14 @@ class Policy:
         return cls(overlap=0 if strict else overlap, strict=strict, rotates=client.rotates)
 
 
-@dataclass(frozen=True, slots=True)
-class Position:
+class Position(msgspec.Struct, frozen=True):
     """A place in the chain: which token is answered."""
 
     generation: int
     branch: int
 
 
-@dataclass(frozen=True, slots=True)
-class Rotate:
+class Rotate(msgspec.Struct, frozen=True):
     """The next token came: it becomes the redeemed one.
 
     ``regressed``: the token lies ahead of the row, so the database lost writes; accepted, and said loudly.
@@ -75,16 +74,14 @@ class Rotate:
     regressed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(msgspec.Struct, frozen=True):
     """A client that does not rotate came with its token. ``grant`` is None while its last use is recent enough."""
 
     grant: Grant | None
     answer: Position
 
 
-@dataclass(frozen=True, slots=True)
-class Converge:
+class Converge(msgspec.Struct, frozen=True):
     """The redeemed token again: the same successor. ``grant`` is set when a stranger's convergence is noted."""
 
     answer: Position
@@ -92,8 +89,7 @@ class Converge:
     shadowed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Fork:
+class Fork(msgspec.Struct, frozen=True):
     """The redeemed token from a stranger: a branch of the successor. ``fresh`` is False when it was given before."""
 
     grant: Grant
@@ -101,13 +97,11 @@ class Fork:
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Superseded:
+class Superseded(msgspec.Struct, frozen=True):
     """An older token from the same caller: refused, and the grant lives."""
 
 
-@dataclass(frozen=True, slots=True)
-class Theft:
+class Theft(msgspec.Struct, frozen=True):
     """The chain is in two hands: the grant ends."""
 
     grant: Grant
@@ -187,21 +181,18 @@ def _theft(grant: Grant, now: Instant, why: str) -> Theft:
     return Theft(replace(grant, ended_at=now, ended_reason="theft"), why)
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(msgspec.Struct, frozen=True):
     """The grant is over: on purpose, or because its time came. ``grant`` is set as in ``Refused``."""
 
     reason: str
     grant: Grant | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Foreign:
+class Foreign(msgspec.Struct, frozen=True):
     """The token is another client's; nothing changes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(msgspec.Struct, frozen=True):
     """The chain is in order, but what was asked is not allowed: scope or resource. The token is not spent.
 
     ``grant`` is set when reuse was noticed all the same (a fork).
@@ -211,8 +202,7 @@ class Refused:
     grant: Grant | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(msgspec.Struct, frozen=True):
     """The refresh goes through: which token to answer, and what the access token will say."""
 
     judgement: Rotate | Keep | Converge | Fork
@@ -228,8 +218,7 @@ Allow: TypeAlias = Callable[[Grant, Standing], "tuple[str, Scope] | Refused"]
 """Audience and scope that a refresh may give, or why none."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Presentation:
+class Presentation(msgspec.Struct, frozen=True, kw_only=True):
     """A refresh token as it came: by whom, when, under which policy."""
 
     token: RefreshToken

@@ -1,13 +1,12 @@
 """A token request, parsed: what the grant flows share."""
 
-from dataclasses import dataclass, field
+import msgspec
 
 from watchword.server.domain.caller import Caller
 from watchword.server.domain.time import Instant
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TokenRequest:
+class TokenRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The parameters of a token request; those that a grant type does not know are not looked at.
 
     Attributes:
@@ -22,7 +21,11 @@ class TokenRequest:
     device: str = ""
     scope: str | None = None
     resources: tuple[str, ...] = ()
-    code: str | None = field(default=None, repr=False)
-    code_verifier: str | None = field(default=None, repr=False)
+    code: str | None = None
+    code_verifier: str | None = None
     redirect_uri: str | None = None
-    refresh_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = None
+
+    def __repr__(self) -> str:
+        # Codes, verifiers and tokens are never written down.
+        return f"TokenRequest({self.grant_type!r}, scope={self.scope!r}, resources={self.resources!r})"

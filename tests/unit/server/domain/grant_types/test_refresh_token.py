@@ -1,9 +1,9 @@
 """The order of checks of a refresh. The table itself is explored in tests/properties."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from tests.support.rfc import rfc
 from tests.unit.server.domain.build import DAY, NOW, ORDERS, caller, client, grant, standing
 
