@@ -42,7 +42,7 @@ class Scope(frozenset[str]):
         return cls.parse(" ".join(tokens))
 
     def __str__(self) -> str:
-        return " ".join(sorted(self))
+        return _spelled(self)
 
     def __repr__(self) -> str:
         return f"Scope({str(self)!r})"
@@ -66,3 +66,9 @@ def _tokens(text: str) -> tuple[str, ...]:
 
 
 _known_tokens = lru_cache(maxsize=1024)(_tokens)
+
+
+@lru_cache(maxsize=256)
+def _spelled(scope: Scope) -> str:
+    # The same few scopes go into token after token.
+    return " ".join(sorted(scope))
