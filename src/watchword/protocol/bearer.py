@@ -44,14 +44,20 @@ def parse_basic(header: str) -> tuple[str, str] | None:
     if scheme.lower() != "basic":
         return None
     try:
-        client_id, colon, secret = base64.b64decode(encoded.strip(" "), validate=True).decode("utf-8").partition(":")
+        client_id, colon, secret = (
+            binascii.a2b_base64(encoded.strip(" "), strict_mode=True).decode("utf-8").partition(":")
+        )
         # RFC 6749 §2.3.1: both are encoded with application/x-www-form-urlencoded first.
-        pair = unquote_plus(client_id, errors="strict"), unquote_plus(secret, errors="strict")
+        pair = _unquoted(client_id), _unquoted(secret)
     except (binascii.Error, UnicodeDecodeError):
         raise ValueError("malformed HTTP Basic credentials") from None
     if not colon:
         raise ValueError("malformed HTTP Basic credentials")
     return pair
+
+
+def _unquoted(text: str) -> str:
+    return unquote_plus(text, errors="strict") if "%" in text or "+" in text else text
 
 
 def render_basic(client_id: str, secret: str) -> str:

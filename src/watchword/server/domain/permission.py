@@ -66,7 +66,7 @@ def grantable(
     Raises:
         NothingGranted: scope was asked for, and none is left.
     """
-    known = frozenset().union(*(catalog.apis[audience].scope for audience in audiences if audience in catalog.apis))
+    known = frozenset().union(*[catalog.apis[audience].scope for audience in audiences if audience in catalog.apis])
     if roles is None:
         scope = Scope((asked or client.scope) & client.scope & known)
     else:

@@ -52,7 +52,7 @@ class SecretRing:
 
     def by_id(self, key_id: int) -> tuple[DerivedKeys, ...]:
         """All keys with that id; with one byte there may be several."""
-        return tuple(key for key in self.keys if key.key_id == key_id)
+        return tuple([key for key in self.keys if key.key_id == key_id])
 
     def knows(self, check: str) -> bool:
         """Whether a check value found in a database was made by one of the secrets."""

@@ -5,7 +5,6 @@ Paths are few and fixed, so finding one is a look into a dictionary, in front of
 
 import traceback
 from dataclasses import dataclass
-from http import HTTPStatus
 from itertools import count
 from secrets import randbelow, token_hex
 from typing import Final, Literal
@@ -21,6 +20,7 @@ from watchword.protocol.rejection import TokenRejected
 from watchword.server.ports.storage import StorageUnavailable
 from watchword.server.web import rendering
 from watchword.server.web.context import Endpoint, Web
+from watchword.server.web.indexed_request import IndexedRequest
 
 Sharing = Literal["nobody", "everybody", "origins", "origins with cookies"]
 
@@ -72,7 +72,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
-        request = Request(scope, self._waiting(receive))
+        request = IndexedRequest(scope, self._waiting(receive))
         # A task serves one request, so its context ends with it.
         request_id = f"{_NODE}{next(_SERIAL):08x}"
         bind_contextvars(request_id=request_id)
@@ -87,7 +87,7 @@ class Edge:
             return
         finally:
             self._in_flight -= counted
-        if response.status_code >= HTTPStatus.BAD_REQUEST:
+        if response.status_code >= 400:
             response.headers["x-request-id"] = request_id
         await response(scope, receive, send)
 

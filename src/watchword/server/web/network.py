@@ -18,7 +18,8 @@ from watchword.server.domain.caller import Address, Caller, caller_of, network_o
 from watchword.server.domain.secret_ring import SecretRing
 from watchword.server.ports.telemetry import Telemetry
 
-_FORWARDING = ("x-forwarded-for", "forwarded")
+_X_FORWARDED_FOR = "x-forwarded-for"
+_FORWARDED = "forwarded"
 _DEVICE_LENGTH = 200
 _REMEMBERED = 4096
 
@@ -69,7 +70,7 @@ class Network:
         client, headers = request.scope.get("client"), request.headers
         host = None if client is None else client[0]
         agent = headers.get("user-agent", "")
-        if any(name in headers for name in _FORWARDING):
+        if _X_FORWARDED_FOR in headers or _FORWARDED in headers:
             peer = _parsed(host)
             return self._origin(peer, self._forwarded(request, peer), agent)
         # Long ones are not remembered: what is kept has a bound.
@@ -102,7 +103,7 @@ class Network:
         if not self._trusts(peer):
             self._warn(peer)
             return None
-        if all(name in request.headers for name in _FORWARDING):
+        if _X_FORWARDED_FOR in request.headers and _FORWARDED in request.headers:
             # The proxy wrote one of the two; the other one may be the client's own invention.
             return None
         for hop in reversed(_hops(request)):
@@ -134,11 +135,11 @@ def _parsed(host: str | None) -> Address | None:
 
 def _hops(request: Request) -> list[str]:
     """The chain of addresses, the nearest last; proxies append."""
-    forwarded_for = request.headers.getlist("x-forwarded-for")
+    forwarded_for = request.headers.getlist(_X_FORWARDED_FOR)
     if forwarded_for:
         return [_without_port(hop.strip()) for hop in ",".join(forwarded_for).split(",")]
     hops = []
-    for element in ",".join(request.headers.getlist("forwarded")).split(","):
+    for element in ",".join(request.headers.getlist(_FORWARDED)).split(","):
         pairs = dict(pair.strip().lower().partition("=")[::2] for pair in element.split(";"))
         hops.append(_without_port(pairs.get("for", "").strip('"')))
     return hops
