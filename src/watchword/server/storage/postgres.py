@@ -31,7 +31,7 @@ from watchword.server.storage.transaction import StepsReading, StepsWriting
 T = TypeVar("T")
 
 BATCH: Final = 64
-# While one batch waits for its commit, another one is under way.
+# While one batch waits for a lock or for a slow commit, another one is under way.
 WORKERS: Final = 2
 _TRIES: Final = 5
 

@@ -5,7 +5,8 @@ The part that both databases share. How rows are loaded, locked and written is t
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -19,6 +20,8 @@ Loaded: TypeAlias = tuple[Grant, Standing]
 
 # How many turns of the event loop a request takes from its arrival to its redemption.
 _TURNS: Final = 3
+# A batch that takes longer, waiting for a lock or a slow commit, holds up nobody who is not in it.
+LONG_SECONDS: Final = 0.02
 
 # What a refresh changes in the common case. None of it is indexed.
 ADVANCED: Final = (
@@ -110,6 +113,9 @@ def _only_advanced(before: Grant, after: Grant) -> bool:
 class Coalescer:
     """Gathers redemptions: what arrives while a batch is under way goes into the next. Nobody waits for company.
 
+    A batch costs much the same for one as for many, so they are few: another one begins beside the first only when
+    more wait than a batch holds, or when those under way take long.
+
     Args:
         carry: carries a batch to the database and sets each one's outcome or error.
         workers: how many batches may be under way at once.
@@ -125,6 +131,8 @@ class Coalescer:
         # Counted by the workers themselves: one that has seen an empty queue must not be counted on any more, though
         # its task is not over yet.
         self._busy = 0
+        # How many of the batches under way take long.
+        self._late = 0
         self._closed = False
 
     def submit(self, grant_id: bytes, decide: Callable[[Grant, Standing], Decision[Any]]) -> asyncio.Future[Any]:
@@ -135,14 +143,10 @@ class Coalescer:
         """
         if self._closed:
             raise StorageUnavailable("the storage is closed")
-        loop = asyncio.get_running_loop()
-        waiting = Waiting(grant_id, decide, loop.create_future())
+        waiting = Waiting(grant_id, decide, asyncio.get_running_loop().create_future())
         self._queue.append(waiting)
-        if self._busy < self._workers:
-            self._busy += 1
-            task = loop.create_task(self._work())
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+        if self._busy == self._late or len(self._queue) >= self._size:
+            self._begin()
         return waiting.future
 
     async def close(self) -> None:
@@ -150,6 +154,13 @@ class Coalescer:
         self._closed = True
         while self._tasks:
             await asyncio.wait(self._tasks)
+
+    def _begin(self) -> None:
+        if self._busy < self._workers:
+            self._busy += 1
+            task = asyncio.get_running_loop().create_task(self._work())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _work(self) -> None:
         try:
@@ -163,7 +174,8 @@ class Coalescer:
 
     async def _work_off(self, batch: list[Waiting]) -> None:
         try:
-            await self._carry(batch)
+            with self._watched():
+                await self._carry(batch)
         except Exception as error:  # noqa: BLE001 # it is raised where the redemptions were asked for
             for waiting in batch:
                 waiting.error = error
@@ -174,6 +186,25 @@ class Coalescer:
         finally:
             for waiting in batch:
                 _answer(waiting)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Count the batch as late once it takes long; another one may begin beside it then."""
+        late = False
+
+        def is_late() -> None:
+            nonlocal late
+            late = True
+            self._late += 1
+            if self._queue:
+                self._begin()
+
+        alarm = asyncio.get_running_loop().call_later(LONG_SECONDS, is_late)
+        try:
+            yield
+        finally:
+            alarm.cancel()
+            self._late -= late
 
 
 def _answer(waiting: Waiting) -> None:

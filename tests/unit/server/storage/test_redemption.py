@@ -76,6 +76,44 @@ async def test_what_arrives_while_a_batch_is_under_way_goes_into_the_next() -> N
     assert sizes == [1, 10, 5]
 
 
+async def test_one_batch_is_under_way_while_it_is_quick_and_holds_all() -> None:
+    running: list[int] = []
+
+    async def carry(batch: list[Waiting]) -> None:
+        running.append(len(batch))
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    coalescer = Coalescer(carry, workers=2, size=10)
+    first = coalescer.submit(b"1", rotate)
+    while not running:
+        await asyncio.sleep(0)
+    rest = [coalescer.submit(b"1", rotate) for _ in range(9)]
+    await asyncio.gather(first, *rest)
+    assert running == [1, 9]
+
+
+@pytest.mark.parametrize("arrives", ["before it is late", "once it is late"])
+async def test_a_batch_that_takes_long_holds_up_nobody_else(arrives: str) -> None:
+    gate, begun = asyncio.Event(), asyncio.Event()
+
+    async def carry(batch: list[Waiting]) -> None:
+        if batch[0].grant_id == b"stuck":
+            begun.set()
+            await gate.wait()
+
+    coalescer = Coalescer(carry, workers=2, size=10)
+    stuck = coalescer.submit(b"stuck", rotate)
+    await begun.wait()
+    if arrives == "once it is late":
+        await coalescer.submit(b"another", rotate)
+    async with asyncio.timeout(30):
+        await coalescer.submit(b"free", rotate)
+    assert not stuck.done()
+    gate.set()
+    await stuck
+
+
 async def test_one_after_the_other_each_is_carried() -> None:
     async def carry(batch: list[Waiting]) -> None:
         for one in batch:
