@@ -6,7 +6,6 @@ Implements: RFC 6749 §3.3; OpenID Connect Core 1.0 §5.4, §11.
 import re
 from collections.abc import Iterable
 from functools import lru_cache
-from typing import Self
 
 _TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,128}\Z", re.ASCII)
 _LIMIT = 100
@@ -22,24 +21,24 @@ class Scope(frozenset[str]):
 
     __slots__ = ()
 
-    @classmethod
-    def parse(cls, text: str) -> Self:
+    @staticmethod
+    def parse(text: str) -> "Scope":
         """The scope that ``text`` names; the empty text is the empty scope.
 
         Raises:
             ValueError: a character outside RFC 6749 §3.3, two spaces in a row, a space at an end, or more than
                 100 tokens or 2,048 characters.
         """
-        return cls(_known_tokens(text) if len(text) <= _KEPT_CHARACTERS else _tokens(text))
+        return _known(text) if len(text) <= _KEPT_CHARACTERS else Scope(_tokens(text))
 
-    @classmethod
-    def of(cls, tokens: Iterable[str]) -> Self:
+    @staticmethod
+    def of(tokens: Iterable[str]) -> "Scope":
         """The scope of ``tokens``, each checked.
 
         Raises:
             ValueError: as ``parse``.
         """
-        return cls.parse(" ".join(tokens))
+        return Scope.parse(" ".join(tokens))
 
     def __str__(self) -> str:
         return _spelled(self)
@@ -65,7 +64,9 @@ def _tokens(text: str) -> tuple[str, ...]:
     return tokens
 
 
-_known_tokens = lru_cache(maxsize=1024)(_tokens)
+@lru_cache(maxsize=1024)
+def _known(text: str) -> Scope:
+    return Scope(_tokens(text))
 
 
 @lru_cache(maxsize=256)

@@ -3,7 +3,6 @@
 Implements: RFC 6749 §5.1, §5.2 (``Cache-Control: no-store``); RFC 6750 §3; RFC 9110 §11.6.1, §10.2.3.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -22,9 +21,11 @@ class _Answer(Response):
 
     _RAW: Final = [(name.encode(), value.encode()) for name, value in (NO_STORE | {"content-type": _JSON}).items()]
 
-    def init_headers(self, _: Mapping[str, str] | None = None) -> None:
-        """See ``Response``."""
-        self.raw_headers = [*self._RAW, (b"content-length", b"%d" % len(self.body))]
+    def __init__(self, body: bytes, status: int) -> None:
+        self.status_code = status
+        self.background = None
+        self.body = body
+        self.raw_headers = [*self._RAW, (b"content-length", b"%d" % len(body))]
 
 
 def answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:
