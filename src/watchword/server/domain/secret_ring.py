@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 MIN_SECRET_BYTES = 32
@@ -77,13 +78,13 @@ def mac(key: bytes, content: bytes) -> bytes:
     """HMAC-SHA256 of ``content`` under a derived key, cut to 16 bytes (RFC 2104 §5)."""
     keyed = _keyed(key).copy()
     keyed.update(content)
-    return keyed.digest()[:MAC_BYTES]
+    return keyed.finalize()[:MAC_BYTES]
 
 
 @lru_cache(maxsize=64)
-def _keyed(key: bytes) -> hmac.HMAC:
+def _keyed(key: bytes) -> HMAC:
     # RFC 2104 §4: what depends on the key alone is computed once; that is more than half of the work.
-    return hmac.new(key, digestmod="sha256")
+    return HMAC(key, SHA256())
 
 
 def _derive(secret: bytes) -> DerivedKeys:
