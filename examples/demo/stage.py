@@ -35,7 +35,8 @@ class Stage:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         server, orders, inventory, shop = _free_ports(4)
         self._server_port = server
-        self.issuer = f"http://127.0.0.1:{server}"
+        # A name, not an address: a passkey belongs to a name.
+        self.issuer = f"http://localhost:{server}"
         self.orders_url = f"http://127.0.0.1:{orders}"
         self.inventory_url = f"http://127.0.0.1:{inventory}"
         self.shop_url = f"http://127.0.0.1:{shop}"

@@ -22,7 +22,7 @@ def test_every_setting_is_in_the_table_and_no_other() -> None:
     fields = {name.upper() for name in Written.model_fields}
     assert told - fields - {"CONFIG", ""} == set()
     table = set(re.findall(rf"{PREFIX}([A-Z_]+)", page("operations.md")))
-    assert fields - table - {"SECRET_FILE", "DATABASE_URL_FILE"} == set()
+    assert fields - table - {"SECRET_FILE", "DATABASE_URL_FILE", "SMTP_URL_FILE"} == set()
 
 
 def test_every_path_that_the_docs_name_is_served() -> None:

@@ -13,6 +13,8 @@ _ROW = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
 _OTHER_AREAS = {"http", "websocket", "watchword", "tokens", "users", "roles", "apis", "lock", "pysqlite3"}
 # Keys of the pages' texts, and the files that pages load.
 _OTHER_AREAS |= {"moment", "span", "icon", "pages"}
+# Ceremonies of passkeys.
+_OTHER_AREAS |= {"webauthn"}
 _MIGRATIONS = SOURCE / "server" / "storage" / "migrations"
 
 

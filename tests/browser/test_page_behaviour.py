@@ -38,10 +38,10 @@ async def test_sign_in_works_by_keyboard_alone_and_without_scripts(opened: Opene
 async def test_the_keyboard_goes_through_sign_in_in_reading_order(opened: Opened, site: Site) -> None:
     page = await opened(f"{site.origin}/pages/sign_in")
     order = [await focused(page)]
-    for _ in range(3):
+    for _ in range(5):
         await page.keyboard.press("Tab")
         order.append(await focused(page))
-    assert order == ["username", "password", "sign-in", "sign-up-link"]
+    assert order == ["username", "password", "sign-in", "passkey-sign-in", "forgotten-link", "sign-up-link"]
 
 
 async def test_what_has_the_focus_is_seen_to_have_it(opened: Opened, site: Site) -> None:

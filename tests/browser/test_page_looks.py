@@ -23,6 +23,8 @@ FIRST_OF_EACH = [
     *(f"{page}-{kind.problems[0]}" for page, kind in CONTEXTS.items() if kind.problems),
     "account-password_changed",
     "consent-loopback",
+    "sign_in-demanded",
+    "account-no_passkeys",
 ]
 NARROW, WIDE = 360, 1280
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänswitwenrentenauszahlungsstelle" * 2
@@ -56,7 +58,7 @@ async def test_whatever_is_pressed_is_large_enough_for_a_finger(opened: Opened, 
     for title in TITLES:
         await page.goto(f"{site.origin}/pages/{title}")
         for element in await page.query_selector_all(
-            "button, .button, input:not([type=hidden], .unseen), summary, .aside a"
+            ":is(button, .button, input:not([type=hidden], .unseen), summary, .aside a):not([hidden] *)"
         ):
             box = await element.bounding_box()
             assert box is not None, title

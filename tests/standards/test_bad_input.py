@@ -12,11 +12,10 @@ from tests.support.cast import PASSWORD, basic
 from tests.support.codes import challenge_form, code_form
 from tests.support.databases import sqlite_template
 from tests.support.door import Door, Plan, opener_of
+from tests.support.dump import dump
 from tests.support.rfc import rfc
 
 from watchword.server.storage.database_url import SqliteDatabase
-from watchword.server.storage.sqlite_driver import driver
-from watchword.server.storage.tables import metadata
 
 # Each form endpoint with a request that is good but for what a test spoils in it.
 FORMS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
@@ -58,16 +57,6 @@ async def spoilt(database: SqliteDatabase) -> Any:
     await door.close()
     assert dump(database) == before
     assert "server.error" not in door.heard.slugs()
-
-
-def dump(database: SqliteDatabase) -> dict[str, list[Any]]:
-    """All rows but the throttle's, which counts tries."""
-    connection = driver.connect(str(database.path))
-    names = [table.name for table in metadata.sorted_tables if table.name != "throttle"]
-    try:
-        return {name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall(), key=repr) for name in names}
-    finally:
-        connection.close()
 
 
 def judge(answer: httpx2.Response, *, status: int = 400, error: str = "invalid_request") -> None:

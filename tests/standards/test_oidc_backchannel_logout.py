@@ -51,7 +51,9 @@ class Stage:
         found = -1
         with suppress(_Unchanged):
             async with self.door.parts.storage.write() as tx:
-                found = len(await tx.lease_deliveries(kind="backchannel_logout", now=self.door.clock.now() + 3600, until=0, limit=10_000))
+                later = self.door.clock.now() + 3600
+                waiting = await tx.lease_deliveries(kind="backchannel_logout", now=later, until=0, limit=10_000)
+                found = len(waiting)
                 raise _Unchanged
         return found
 

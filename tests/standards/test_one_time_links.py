@@ -6,7 +6,7 @@ R113, R117.
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 import pytest
 from tests.support.builders import new_id
@@ -179,8 +179,8 @@ async def test_whatever_ends_all_sessions_kills_links(mailing: Door, how: str) -
     view = await visitor.open(link)
     if how == "on the account page":
         form = (await other.signed_in()).forms["password-form"]
-        fields = {"current_password": PASSWORD, "new_password": OTHER, "repeated_password": OTHER}
-        assert "flash" in (await other.send(form, **fields)).ids
+        done = await other.send(form, current_password=PASSWORD, new_password=OTHER, repeated_password=OTHER)
+        assert "flash" in done.ids
     elif how == "by the operator":
         await users.set_password(mailing.parts, "ada", OTHER)
     elif how == "everywhere":
@@ -473,13 +473,14 @@ async def test_every_form_must_be_its_own(here: Door, path: str) -> None:
     await visitor.open(await asked(here))
     good = (await visitor.open("/forgot-password")).forms["forgot-password-form"].fields["csrf"]
     foreign = (await Visitor(here).open("/forgot-password")).forms["forgot-password-form"].fields["csrf"]
-    for csrf, headers in (
+    forged: list[tuple[str | None, dict[str, str]]] = [
         (None, {}),
         (foreign, {}),
         (good, {"sec-fetch-site": "cross-site"}),
         (good, {"origin": "https://evil.example"}),
-    ):
-        fields = {"csrf": csrf, "username": "ada", "new_password": NEW, "repeated_password": NEW}
+    ]
+    for csrf, headers in forged:
+        fields: dict[str, Any] = {"csrf": csrf, "username": "ada", "new_password": NEW, "repeated_password": NEW}
         answer = await visitor.post(Form(path, {}), headers=headers, **fields)
         assert View(answer).problem in ("stale", "forbidden")
     assert await Mailbox(here).deliver() == []

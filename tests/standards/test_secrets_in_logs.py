@@ -199,12 +199,14 @@ async def test_the_parts_of_a_request_do_not_show_secrets_when_printed() -> None
     # A repr ends up in somebody's debugger, exception or test report.
     from watchword.server.flows.client_authentication import ClientCredentials
     from watchword.server.flows.grant_types.request import TokenRequest
+    from watchword.server.flows.passkeys import Returned
     from watchword.server.flows.sign_in import PasswordSignIn
     from watchword.server.flows.sign_up import SignUp
 
     printed = [
         repr(ClientCredentials("machine", "client_secret_basic", "canary")),
         repr(TokenRequest(grant_type="x", now=0, code="canary", code_verifier="canary", refresh_token="canary")),
+        repr(Returned(sealed="canary", response="canary", browser=b"canary")),
         repr(PasswordSignIn(username="ada", password="canary", network="x")),
         repr(SignUp(username="ada", password="canary", email=None, network="x")),
     ]

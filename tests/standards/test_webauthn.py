@@ -5,6 +5,7 @@ R109, R114, R115.
 
 import asyncio
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,7 +19,6 @@ from tests.support.visitor import Form, View, Visitor, read_id_token
 
 from watchword.protocol import base64url
 from watchword.protocol.authentication_class import ACR_PASSKEY, ACR_PASSWORD
-from watchword.server.domain.user import User
 from watchword.server.flows.admin import users as operator
 
 WEBAUTHN = "W3C Web Authentication Level 3"
@@ -529,13 +529,13 @@ async def test_a_form_that_another_site_sends_does_nothing(everywhere: Door) -> 
     theirs = next(iter((await bob.open("/account")).forms.values())).fields["csrf"]
     making, using = await ada.open("/account/passkeys/new"), await Visitor(everywhere).open("/login")
     made = {"credential": json.dumps(SoftPasskey().create(options_in(making, "new-passkey-form"))), "name": "Forged"}
-    removal = _removal(view, passkey)
-    for form, fields in ((making.forms["new-passkey-form"], made), (removal, {}), (using.forms["passkey-form"], {})):
+    making.forms["new-passkey-form"].fields |= made
+    for form in (making.forms["new-passkey-form"], _removal(view, passkey), using.forms["passkey-form"]):
         forged = [
-            await ada.post(form, csrf=None, **fields),
-            await ada.post(form, csrf=theirs, **fields),
-            await ada.post(form, headers={"origin": "https://evil.example"}, **fields),
-            await ada.post(form, headers={"sec-fetch-site": "cross-site"}, **fields),
+            await ada.post(form, csrf=None),
+            await ada.post(form, csrf=theirs),
+            await ada.post(form, headers={"origin": "https://evil.example"}),
+            await ada.post(form, headers={"sec-fetch-site": "cross-site"}),
         ]
         assert {View(answer).problem for answer in forged} <= {"stale", "forbidden", "bad_request"}
     assert "Forged" not in (await ada.open("/account")).text
@@ -574,7 +574,10 @@ async def test_an_issuer_at_an_address_shows_nothing_of_passkeys(open_door: Open
     assert "script-src" not in view.response.headers["content-security-policy"]
     assert "passkeys" not in (await ada.sign_in(view)).ids
     assert (await ada.http.get("/login/passkey")).status_code == 404
-    assert (await ada.http.get("/account/passkeys/new")).status_code in (404, 503)
+    form = Form("/login/passkey", {"csrf": next(iter((await ada.open("/login")).forms.values())).fields["csrf"]})
+    answers = [await ada.http.get("/account/passkeys/new"), await ada.post(form)]
+    answers.append(await ada.post(Form("/account/passkeys", form.fields)))
+    assert [(answer.status_code, View(answer).problem) for answer in answers] == [(404, "not_found")] * 3
 
 
 async def test_scripts_are_allowed_on_pages_that_need_them_and_requests_on_one(door: Door) -> None:
@@ -589,6 +592,45 @@ async def test_scripts_are_allowed_on_pages_that_need_them_and_requests_on_one(d
     assert {path for path, policy in policies.items() if "connect-src 'self'" in policy} == {"/login"}
 
 
-def test_the_user_of_these_tests_is_who_they_think() -> None:
-    ada: User = user_named("ada")
-    assert len(ada.sub.encode()) <= 64
+@standard(ASVS, "6.3.7")
+@standard(ASVS, "6.3.5")
+async def test_the_user_hears_of_what_becomes_of_his_passkeys(open_door: OpenDoor) -> None:
+    # R118
+    door = await open_door(sends_mail=True)
+    async with door.parts.storage.write() as tx:
+        await tx.put_user(replace(user_named("ada"), email_verified=True))
+    ada = Visitor(door)
+    passkey = await with_passkey(ada)
+    assert is_account(await sign_in_with(ada, passkey))
+    passkey.count -= 1
+    assert is_refused(await sign_in_with(Visitor(door, FAR_AWAY), passkey))
+    await ada.send(_removal(await ada.open("/account"), passkey))
+    now = door.clock.now()
+    async with door.parts.storage.write() as tx:
+        due = await tx.lease_deliveries(kind="mail", now=now, until=now + MINUTE, limit=10)
+    assert {delivery.content["mail"] for delivery in due} == {"passkey_added", "passkey_suspicious", "passkey_removed"}
+    assert {delivery.target for delivery in due} == {"ada@example.org"}
+
+
+@standard(ASVS, "16.2")
+async def test_nothing_that_proves_anything_is_in_a_log_line_or_an_event(door: Door) -> None:
+    # R124
+    ada = Visitor(door)
+    passkey = await with_passkey(ada)
+    page = await Visitor(door).open("/login")
+    secrets = {page.forms["passkey-form"].fields[name] for name in ("csrf", "challenge")}
+    for wrong in ({}, {"client": {"origin": "https://evil.example"}}, {"signature": b"canary-canary-canary"}):
+        visitor = Visitor(door)
+        page = await visitor.open("/login")
+        options = options_in(page, "passkey-form")
+        said = passkey.get(options, **wrong)
+        form = page.forms["passkey-form"]
+        secrets |= {options["challenge"], form.fields["challenge"], form.fields["csrf"], *said["response"].values()}
+        for _ in range(2):
+            await visitor.post(form, assertion=json.dumps(said))
+        secrets |= set(visitor.http.cookies.values())
+    secrets -= {base64url.encode(passkey.user_handle)}
+    written = repr([*door.heard.said, *[record.fields for record in await door.audit()]])
+    assert door.heard.count("passkey.refused") >= 4
+    assert len(secrets) > 15
+    assert [secret for secret in secrets if secret in written] == []

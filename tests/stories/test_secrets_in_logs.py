@@ -1,7 +1,9 @@
 """A real server, told to log everything: nothing that is secret is in what it writes, whatever goes wrong."""
 
+import asyncio
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 from tests.support.cast import basic, bearer
+from tests.support.mail_server import MailServer
 from tests.support.postgres import running_postgres
 from tests.support.ready_made import SECRET, furnished_postgres, postgres_database
 from tests.support.relay import Relay
@@ -23,6 +26,11 @@ pytestmark = pytest.mark.postgres
 DATABASE_PASSWORD = "canary-of-the-database-5a7e"
 PREVIOUS_SECRET = "canary-secret-of-last-year-9Jw4tF6sVb2Xn0Lq"
 CANARY = "canary-3f9c1d"
+RELAY_PASSWORD = "canary-of-the-relay-4e7a"
+PAGES = (
+    *("/authorize", "/login", "/sign-up", "/consent", "/end_session", "/account", "/par"),
+    *("/forgot-password", "/link", "/reset-password", "/verify-email"),
+)
 VERIFIER = "canary-verifier-0123456789-abcdefghijklmnopqrstuvw"
 
 # Nothing in the settings asks for this much.
@@ -47,7 +55,7 @@ class Visitor:
         self.server = server
         self.paths: set[str] = set()
         self.secrets = {PASSWORD, SECRET, PREVIOUS_SECRET, DATABASE_PASSWORD, VERIFIER, CANARY}
-        self.secrets |= set(furnished_postgres().secrets.values())
+        self.secrets |= set(furnished_postgres().secrets.values()) | {RELAY_PASSWORD}
 
     async def ask(self, method: str, path: str, **request: Any) -> Reply:
         reply = await ask(self.server.port, method, path, **request)
@@ -80,13 +88,22 @@ def line() -> Iterator[tuple[Relay, str]]:
 
 
 @pytest.fixture
-def visitor(tmp_path: Path, line: tuple[Relay, str]) -> Iterator[Visitor]:
+def post() -> Iterator[MailServer]:
+    """The mail server."""
+    with MailServer(login=("relay", RELAY_PASSWORD)) as server:
+        yield server
+
+
+@pytest.fixture
+def visitor(tmp_path: Path, line: tuple[Relay, str], post: MailServer) -> Iterator[Visitor]:
     server = RunningServer(
         tmp_path,
         database_url=line[1],
         WATCHWORD_SECRET=f"{SECRET} {PREVIOUS_SECRET}",
         WATCHWORD_SIGN_UP="open",
         WATCHWORD_REFRESH_OVERLAP="0",
+        WATCHWORD_SMTP_URL=f"smtp://relay:{RELAY_PASSWORD}@127.0.0.1:{post.port}",
+        WATCHWORD_MAIL_FROM="accounts@example.com",
     )
     server.program = [sys.executable, "-c", _LOGGING_EVERYTHING]
     server.start()
@@ -136,13 +153,53 @@ async def the_usual(visitor: Visitor) -> tuple[str, str]:
 
 async def the_pages(visitor: Visitor) -> None:
     """Every page, with something secret in every field and parameter."""
-    fields = ("csrf", "request", "username", "password", "current_password", "new_password", "repeated_password")
-    form = {**dict.fromkeys((*fields, "sid", "client_id", "id_token_hint", "state"), CANARY), "decision": "allow"}
+    fields = (
+        "csrf",
+        "request",
+        "username",
+        "password",
+        "current_password",
+        "new_password",
+        "repeated_password",
+        "email",
+    )
+    keys = ("challenge", "assertion", "credential", "credential_id", "name")
+    form = {
+        **dict.fromkeys((*fields, *keys, "sid", "client_id", "id_token_hint", "state"), CANARY),
+        "decision": "allow",
+    }
     for path in ROUTES:
-        if path.startswith(("/authorize", "/login", "/sign-up", "/consent", "/end_session", "/account", "/par")):
-            await visitor.ask("GET", f"{path}?state={CANARY}&id_token_hint={CANARY}&request={CANARY}")
-            await visitor.ask("POST", path, form=form, headers={"cookie": f"ww-session={CANARY}; ww-browser={CANARY}"})
+        if path.startswith(PAGES):
+            await visitor.ask("GET", f"{path}?state={CANARY}&id_token_hint={CANARY}&request={CANARY}&token={CANARY}")
+            cookies = "; ".join(f"ww-{name}={CANARY}" for name in ("session", "browser", "link"))
+            await visitor.ask("POST", path, form=form, headers={"cookie": cookies})
     await visitor.ask("GET", f"/static/{CANARY}")
+
+
+async def the_mails(visitor: Visitor, post: MailServer) -> None:
+    """A forgotten password, from the page to a new one."""
+    address = ("--email", "mira@example.org", "--email-verified")
+    visitor.server.command("users", "create", "mira", "--password-stdin", *address, stdin=PASSWORD)
+
+    async def form_of(path: str, cookie: str = "") -> tuple[dict[str, str], dict[str, str]]:
+        page = await visitor.ask("GET", path, headers={"cookie": cookie} if cookie else {})
+        [csrf] = re.findall(r'name="csrf" value="([^"]+)"', page.body.decode())
+        drawn = page.headers["set-cookie"].partition(";")[0]
+        return {"csrf": csrf}, {"cookie": "; ".join(filter(None, (drawn, cookie)))}
+
+    form, headers = await form_of("/forgot-password")
+    assert (
+        await visitor.ask("POST", "/forgot-password", form={**form, "username": "mira"}, headers=headers)
+    ).status == 303
+    [mail] = await asyncio.to_thread(post.wait_for, 1)
+    visitor.secrets |= {mail.token, mail.token[4:], mail.token[-22:]}
+    opened = await visitor.ask("GET", f"/link?token={mail.token}")
+    assert opened.status == 303
+    form, headers = await form_of("/reset-password", opened.headers["set-cookie"].partition(";")[0])
+    new = {"new_password": f"{CANARY} zebra quilt forge", "repeated_password": f"{CANARY} zebra quilt forge"}
+    assert (await visitor.ask("POST", "/reset-password", form={**form, **new}, headers=headers)).status == 303
+    await visitor.ask("GET", f"/link?token={mail.token}")
+    await visitor.ask("GET", f"/nothing/{mail.token}?token={mail.token}")
 
 
 async def the_unusual(visitor: Visitor, access: str, refresh: str) -> None:
@@ -171,9 +228,12 @@ async def the_unusual(visitor: Visitor, access: str, refresh: str) -> None:
     assert (await visitor.ask("POST", "/token", form=renewal(tokens[-1]))).status == 400
 
 
-async def test_nothing_secret_is_in_what_a_server_writes(visitor: Visitor, line: tuple[Relay, str]) -> None:
+async def test_nothing_secret_is_in_what_a_server_writes(
+    visitor: Visitor, line: tuple[Relay, str], post: MailServer
+) -> None:
     access, refresh = await the_usual(visitor)
     await the_pages(visitor)
+    await the_mails(visitor, post)
     assert visitor.paths >= {path for path in ROUTES if not path.endswith("/")}
     await the_unusual(visitor, access, refresh)
     line[0].cut()

@@ -79,7 +79,7 @@ async def exchange(
         "method": method,
         "path": path,
         "raw_path": path.encode(),
-        "query_string": query.encode(),
+        "query_string": query.encode("latin-1"),
         "root_path": "",
         "scheme": "http",
         "headers": [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers],

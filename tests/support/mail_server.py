@@ -52,6 +52,28 @@ class Received:
         return parse_qs(urlsplit(self.link).query)["token"][0]
 
 
+class _Silent(asyncio.Protocol):
+    """Takes a connection, and says nothing."""
+
+    def __init__(self, noted: list[asyncio.Transport]) -> None:
+        self._noted = noted
+
+    def connection_made(self, transport: Any) -> None:
+        self._noted.append(transport)
+
+
+class _Noted(SMTP):
+    """A connection that can be hung up."""
+
+    def __init__(self, noted: list[asyncio.Transport], *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._noted = noted
+
+    def connection_made(self, transport: Any) -> None:
+        self._noted.append(transport)
+        super().connection_made(transport)
+
+
 class MailServer:
     """The server, listening while the block runs.
 
@@ -86,10 +108,13 @@ class MailServer:
         self._listener = socket.create_server(("127.0.0.1", port))
         self.port: int = self._listener.getsockname()[1]
         self._loop = asyncio.new_event_loop()
+        self._ready = threading.Event()
+        self._open: list[asyncio.Transport] = []
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
+        assert self._ready.wait(30)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -109,35 +134,42 @@ class MailServer:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         server = self._loop.run_until_complete(
-            self._loop.create_server(
-                self._protocol, sock=self._listener, ssl=self._tls if self._implicit else None
-            )
+            self._loop.create_server(self._protocol, sock=self._listener, ssl=self._tls if self._implicit else None)
         )
         try:
+            self._loop.call_soon(self._ready.set)
             self._loop.run_forever()
         finally:
             server.close()
-            tasks = asyncio.all_tasks(self._loop)
-            for task in tasks:
-                task.cancel()
-            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
+            self._loop.run_until_complete(self._hang_up())
             self._loop.close()
+
+    async def _hang_up(self) -> None:
+        for transport in self._open:
+            transport.abort()
+        here = asyncio.current_task()
+        tasks = [task for task in asyncio.all_tasks() if task is not here]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        # What was aborted is closed in a later round of the loop.
+        for _ in range(3):
+            await asyncio.sleep(0)
 
     def _protocol(self) -> asyncio.BaseProtocol:
         self.connections += 1
         if self._silent:
-            return asyncio.Protocol()
+            return _Silent(self._open)
         needs: dict[str, Any] = {}
         if self._login is not None:
+            # That it is wanted is our own affair (see handle_RCPT), as the library knows nothing of TLS around it.
             needs = {
                 "authenticator": self._authenticate,
-                "auth_required": True,
                 "auth_require_tls": self._tls is not None and not self._implicit,
             }
         if self._tls is not None and not self._implicit:
             needs |= {"tls_context": self._tls, "require_starttls": True}
-        return SMTP(self, hostname="mail.test", enable_SMTPUTF8=True, loop=self._loop, **needs)
+        return _Noted(self._open, self, hostname="mail.test", enable_SMTPUTF8=True, loop=self._loop, **needs)
 
     def _authenticate(
         self, server: SMTP, session: Session, envelope: Envelope, mechanism: str, given: Any
@@ -145,23 +177,28 @@ class MailServer:
         right = isinstance(given, LoginPassword) and (given.login.decode(), given.password.decode()) == self._login
         return AuthResult(success=right, handled=False, auth_data=given.login.decode() if right else None)
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802 (the library's name)
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
+        if self._login is not None and not session.authenticated:
+            return "530 who are you"
         answer = self.answers.get(address, "250 OK")
         if answer.startswith("250"):
             envelope.rcpt_tos.append(address)
         return answer
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802 (as above)
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         if not self.after_data.startswith("250"):
             return self.after_data
         raw = envelope.content
         assert isinstance(raw, bytes)
         message = email.message_from_bytes(raw, policy=email.policy.SMTPUTF8)
         assert isinstance(message, EmailMessage)
-        over_tls = session.ssl is not None or self._implicit
-        login = session.auth_data if isinstance(session.auth_data, str) else None
+        over_tls = bool(session.ssl) or self._implicit
+        told: Any = session.auth_data
+        login = told if isinstance(told, str) else None
         self.received.append(
             Received(
                 sender=str(envelope.mail_from),

@@ -284,9 +284,7 @@ class MemoryWriting(MemoryReading, MemoryFactorsWriting):
     async def add_delivery(self, delivery: Delivery) -> None:
         self.tables.deliveries[delivery.id] = delivery
 
-    async def lease_deliveries(
-        self, *, kind: DeliveryKind, now: Instant, until: Instant, limit: int
-    ) -> list[Delivery]:
+    async def lease_deliveries(self, *, kind: DeliveryKind, now: Instant, until: Instant, limit: int) -> list[Delivery]:
         waiting = sorted(self.tables.deliveries.values(), key=lambda delivery: (delivery.due_at, delivery.id))
         due = [one for one in waiting if one.kind == kind and one.due_at <= now < one.expires_at]
         leased = [replace(delivery, due_at=until) for delivery in due[:limit]]

@@ -15,6 +15,7 @@ from tests.support.door import HOME, Door
 
 from watchword.protocol import id_token, jws
 from watchword.protocol.pkce import challenge_of
+from watchword.protocol.redirect_uri import origin_of
 
 AGENT: Final = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 _MAX_REDIRECTS: Final = 5
@@ -145,7 +146,8 @@ class Visitor:
     async def post(self, form: Form, *, headers: dict[str, str] | None = None, **fields: Any) -> httpx2.Response:
         """As ``send``, and nothing is followed."""
         filled = {name: value for name, value in {**form.fields, **fields}.items() if value is not None}
-        sent = {"origin": self.door.plan.issuer, "sec-fetch-site": "same-origin", **(headers or {})}
+        origin = origin_of(self.door.plan.issuer) or ""
+        sent = {"origin": origin, "sec-fetch-site": "same-origin", **(headers or {})}
         return await self.http.post(form.action, data=filled, headers=sent)
 
     async def sign_in(self, view: View, *, password: str | None = None) -> View:

@@ -11,7 +11,6 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from email.headerregistry import Address
 from ipaddress import ip_address
 from pathlib import Path
 from socket import socket
@@ -27,7 +26,6 @@ from watchword.protocol.redirect_uri import origin_of
 from watchword.server.adapters.bounded_http import BoundedHttp
 from watchword.server.adapters.httpx2_outgoing import Httpx2Outgoing
 from watchword.server.adapters.listening import CannotListen, listen
-from watchword.server.adapters.smtp_mail import Relay, SmtpMail
 from watchword.server.adapters.structured_log import StructuredLog, configure
 from watchword.server.adapters.worker_processes import supervise
 from watchword.server.app import database_of, opened
@@ -194,6 +192,11 @@ def _post(settings: Settings) -> Post | None:
     mail = settings.mail
     if mail is None:
         return None
+    # The standard library's parser of addresses is large, and most nodes send nothing.
+    from email.headerregistry import Address  # noqa: PLC0415
+
+    from watchword.server.adapters.smtp_mail import Relay, SmtpMail  # noqa: PLC0415
+
     relay = Relay(
         host=mail.host,
         port=mail.port,

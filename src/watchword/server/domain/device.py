@@ -31,5 +31,10 @@ def device_name(user_agent: str) -> str:
     browser = next((name for pattern, name in _BROWSERS if pattern.search(user_agent)), None)
     if browser is None:
         return user_agent
-    system = next((name for pattern, name in _SYSTEMS if pattern.search(user_agent)), None)
+    system = system_name(user_agent)
     return browser if system is None else f"{browser} · {system}"
+
+
+def system_name(user_agent: str) -> str | None:
+    """``Windows``, ``iPhone``; None for what is not known."""
+    return next((name for pattern, name in _SYSTEMS if pattern.search(user_agent)), None)

@@ -6,8 +6,8 @@ Implements: RFC 6238 §4, §5.2; RFC 4226 §5.3, §7.2; OWASP ASVS 5.0 §6.5.1, 
 import hashlib
 import hmac
 import unicodedata
-from dataclasses import dataclass, replace
-from typing import Final, Self
+from dataclasses import dataclass
+from typing import Final
 
 from watchword.server.domain.time import Instant, Seconds
 
@@ -35,10 +35,6 @@ class Totp:
 
     def __repr__(self) -> str:
         return f"Totp(sub={self.sub!r})"
-
-    def after(self, step: int) -> Self:
-        """The row once the code of that step was taken."""
-        return replace(self, last_step=step)
 
 
 def purpose_of(sub: str) -> str:

@@ -21,7 +21,7 @@ from watchword.server.domain.login import CLOCKS_APART
 from watchword.server.domain.time import Instant, Seconds
 from watchword.server.domain.totp import Totp
 from watchword.server.flows.browser_session import SignedIn
-from watchword.server.flows.factors import end_the_others, lock_for_change, must_be_fresh
+from watchword.server.flows.factors import end_the_others, enrolled, lock_for_change, must_be_fresh
 from watchword.server.flows.notices import tell
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.recovery_codes import drop_without_factor, first_codes
@@ -77,8 +77,9 @@ async def begin(parts: Parts, signed_in: SignedIn, *, now: Instant) -> SetUp:
         SignInAnew: it may not.
         AlreadySetUp: there is one.
     """
-    if (await must_be_fresh(parts, signed_in, now=now)).totp:
+    if (await enrolled(parts, signed_in.user.sub)).totp:
         raise AlreadySetUp
+    await must_be_fresh(parts, signed_in, now=now)
     seed = parts.entropy.draw(totp.SEED_BYTES)
     sealed = parts.sealer.seal(_HEAD.pack(now) + seed, purpose=_purpose(signed_in))
     return SetUp(seed=seed, sealed=base64url.encode(sealed))
@@ -100,8 +101,10 @@ def resume(parts: Parts, signed_in: SignedIn, sealed: str, *, now: Instant) -> S
     return SetUp(seed=packed[_HEAD.size :], sealed=sealed)
 
 
-async def confirm(parts: Parts, signed_in: SignedIn, set_up: SetUp, typed: str, *, now: Instant) -> list[str] | None:
-    """Keep the app, which has shown a first code.
+async def confirm(
+    parts: Parts, signed_in: SignedIn, set_up: SetUp, typed: str, *, now: Instant, locale: str
+) -> list[str] | None:
+    """Keep the app, which has shown a first code. ``locale``: the user's languages, for what he is told by mail.
 
     Returns:
         The user's first recovery codes; None where he has some.
@@ -118,18 +121,20 @@ async def confirm(parts: Parts, signed_in: SignedIn, set_up: SetUp, typed: str, 
     sub = signed_in.user.sub
     sealed = parts.sealer.seal(set_up.seed, purpose=totp.purpose_of(sub))
     async with parts.storage.write() as tx:
-        user, factors = await lock_for_change(tx, signed_in, now=now)
-        if factors.totp:
+        # First of all: the app that was just set up makes this very sign-in too weak, when the form is sent once more.
+        await tx.lock_user(sub)
+        if (await tx.factors(sub)).totp:
             raise AlreadySetUp
+        user, _ = await lock_for_change(tx, signed_in, now=now)
         # The first code is used up as well.
         await tx.put_totp(Totp(sub=sub, sealed=sealed, last_step=step, created_at=now))
         codes = await first_codes(parts, tx, user)
         await tx.record(TotpAdded(sub=sub), now=now)
-        await tell(parts, tx, user, "totp_added", now=now)
+        await tell(parts, tx, user, "totp_added", now=now, locale=locale)
     return codes
 
 
-async def turn_off(parts: Parts, signed_in: SignedIn, *, now: Instant) -> str | None:
+async def turn_off(parts: Parts, signed_in: SignedIn, *, now: Instant, locale: str) -> str | None:
     """Forget the app. All other sessions end.
 
     Returns:
@@ -146,7 +151,7 @@ async def turn_off(parts: Parts, signed_in: SignedIn, *, now: Instant) -> str | 
         await drop_without_factor(tx, user)
         user, cookie = await end_the_others(parts, tx, user, signed_in, reason="factor_removed", now=now)
         await tx.record(TotpRemoved(sub=user.sub), now=now)
-        await tell(parts, tx, user, "totp_removed", now=now)
+        await tell(parts, tx, user, "totp_removed", now=now, locale=locale)
     return cookie
 
 

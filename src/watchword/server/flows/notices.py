@@ -18,6 +18,7 @@ Notice = Literal[
     "email_changed",
     "passkey_added",
     "passkey_removed",
+    "passkey_suspicious",
     "totp_added",
     "totp_removed",
     "recovery_codes_made",

@@ -17,7 +17,7 @@ from watchword.protocol.webauthn import KeyOwner
 from watchword.server.domain import passkey as rule
 from watchword.server.domain import passkey_challenge
 from watchword.server.domain.audit import PasskeyAdded, PasskeyRemoved, PasskeySuspected
-from watchword.server.domain.passkey import Passkey, SuspiciousPasskey
+from watchword.server.domain.passkey import Assertion, Passkey, SuspiciousPasskey
 from watchword.server.domain.passkey_challenge import Challenge
 from watchword.server.domain.session import Authentication
 from watchword.server.domain.time import Instant
@@ -30,7 +30,6 @@ from watchword.server.flows.recovery_codes import drop_without_factor, first_cod
 from watchword.server.ports.already_there import AlreadyThere
 from watchword.server.ports.passkeys import PasskeyRefused, Passkeys
 from watchword.server.ports.sealing import CannotUnseal
-from watchword.server.ports.transaction import Writing
 
 _SIGN_IN: Final = "passkey sign-in"
 _TIMEOUT: Final = 300
@@ -54,11 +53,12 @@ class Begun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Returned:
-    """What came back. ``browser``: the imprint of the browser that sent it."""
+    """What came back. ``browser``: the imprint of the browser that sent it; ``locale``: what its user reads."""
 
     sealed: str = field(repr=False)
     response: str = field(repr=False)
     browser: bytes = field(repr=False)
+    locale: str = ""
 
 
 def begin_sign_in(parts: Parts, *, browser: bytes, now: Instant) -> Begun | None:
@@ -96,28 +96,28 @@ async def sign_in(parts: Parts, returned: Returned, *, now: Instant) -> Authenti
     except PasskeyRefused as refusal:
         raise _refused(str(refusal)) from None
     async with parts.storage.write() as tx:
-        outcome = await _accepted(tx, found, assertion, challenge, now=now)
-    if isinstance(outcome, InvalidCredentials):
-        raise outcome
-    return outcome
-
-
-async def _accepted(
-    tx: Writing, found: Passkey, assertion: rule.Assertion, challenge: Challenge, *, now: Instant
-) -> Authentication | InvalidCredentials:
-    user = await tx.lock_user(found.sub)
-    held = await tx.lock_passkey(found.credential_id)
-    if not await tx.spend(challenge.key, until=challenge.remembered_until):
-        return _refused("the challenge was used before")
-    if user is None or not user.enabled or held is None or held.public_key != found.public_key:
-        return _refused("the user is disabled, or the key was removed")
-    try:
-        used = rule.after_use(held, assertion, now=now)
-    except SuspiciousPasskey as suspicion:
-        await tx.record(PasskeySuspected(sub=user.sub, passkey=held.name, why=str(suspicion)), now=now)
-        return InvalidCredentials(slug="passkey.suspicious", detail=str(suspicion))
-    await tx.put_passkey(used)
+        user = await tx.lock_user(found.sub)
+        held = await tx.lock_passkey(found.credential_id)
+        if not await tx.spend(challenge.key, until=challenge.remembered_until):
+            raise _refused("the challenge was used before")
+        if user is None or not user.enabled or held is None or held.public_key != found.public_key:
+            raise _refused("the user is disabled, or the key was removed")
+        used = _judged(held, assertion, now=now)
+        if isinstance(used, Passkey):
+            await tx.put_passkey(used)
+        else:
+            await tx.record(PasskeySuspected(sub=user.sub, passkey=held.name, why=str(used)), now=now)
+            await tell(parts, tx, user, "passkey_suspicious", now=now, locale=returned.locale)
+    if not isinstance(used, Passkey):
+        raise InvalidCredentials(slug="passkey.suspicious", detail=str(used))
     return Authentication(sub=user.sub, epoch=user.epoch, auth_time=math.floor(now), acr=ACR_PASSKEY, amr=used.amr)
+
+
+def _judged(held: Passkey, assertion: Assertion, *, now: Instant) -> Passkey | SuspiciousPasskey:
+    try:
+        return rule.after_use(held, assertion, now=now)
+    except SuspiciousPasskey as suspicion:
+        return suspicion
 
 
 async def begin_registration(parts: Parts, signed_in: SignedIn, *, browser: bytes, now: Instant) -> Begun:
@@ -197,11 +197,13 @@ async def register(
             # §7.1 step 26: "Verify that the credentialId is not yet registered for any user."
             raise CannotAdd("taken") from None
         await tx.record(PasskeyAdded(sub=user.sub, passkey=name), now=now)
-        await tell(parts, tx, user, "passkey_added", now=now)
+        await tell(parts, tx, user, "passkey_added", now=now, locale=returned.locale)
         return await first_codes(parts, tx, user)
 
 
-async def remove(parts: Parts, signed_in: SignedIn, credential_id: bytes, *, now: Instant) -> str | None:
+async def remove(
+    parts: Parts, signed_in: SignedIn, credential_id: bytes, *, now: Instant, locale: str = ""
+) -> str | None:
     """Remove a passkey of the user, and end all other sessions; this one goes on under the cookie that is returned.
 
     One that is not his, or was removed before, is left alone: None.
@@ -219,7 +221,7 @@ async def remove(parts: Parts, signed_in: SignedIn, credential_id: bytes, *, now
         await drop_without_factor(tx, user)
         user, cookie = await end_the_others(parts, tx, user, signed_in, reason="passkey_removed", now=now)
         await tx.record(PasskeyRemoved(sub=user.sub, passkey=held.name), now=now)
-        await tell(parts, tx, user, "passkey_removed", now=now)
+        await tell(parts, tx, user, "passkey_removed", now=now, locale=locale)
     return cookie
 
 

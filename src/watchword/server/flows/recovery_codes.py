@@ -25,8 +25,8 @@ async def first_codes(parts: Parts, tx: Writing, user: User) -> list[str] | None
     return await _make(parts, tx, user)
 
 
-async def new_codes(parts: Parts, signed_in: SignedIn, *, now: Instant) -> list[str]:
-    """Another set, in the place of the one before.
+async def new_codes(parts: Parts, signed_in: SignedIn, *, now: Instant, locale: str) -> list[str]:
+    """Another set, in the place of the one before. ``locale``: the user's languages, for what he is told by mail.
 
     Raises:
         SignInAnew, InvalidCredentials: as ``lock_for_change``.
@@ -38,7 +38,7 @@ async def new_codes(parts: Parts, signed_in: SignedIn, *, now: Instant) -> list[
             raise NothingToRecover
         codes = await _make(parts, tx, user)
         await tx.record(RecoveryCodesMade(sub=user.sub), now=now)
-        await tell(parts, tx, user, "recovery_codes_made", now=now)
+        await tell(parts, tx, user, "recovery_codes_made", now=now, locale=locale)
     return codes
 
 

@@ -9,7 +9,7 @@ Diverges: draft-ietf-oauth-first-party-apps §5.3.1 (an ``auth_session`` is boun
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from watchword.protocol import base64url
 from watchword.protocol.authentication_class import ACR_TWO_FACTOR
@@ -31,14 +31,15 @@ from watchword.server.ports.transaction import Writing
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OfferedCode:
-    """A code as it was typed, and where from, if there is evidence."""
+    """A code as it was typed, and where from, if there is evidence. ``locale``: as for ``notices.tell``."""
 
     method: Method
     typed: str = field(repr=False)
     network: str | None
+    locale: str = ""
 
     @classmethod
-    def of(cls, *, otp: str | None, recovery_code: str | None, network: str | None) -> "OfferedCode":
+    def of(cls, *, otp: str | None, recovery_code: str | None, network: str | None, locale: str = "") -> "OfferedCode":
         """The one that was sent.
 
         Raises:
@@ -47,9 +48,9 @@ class OfferedCode:
         if otp and recovery_code:
             raise InvalidRequest("send otp or recovery_code, not both", slug="second_step.two_codes")
         if otp:
-            return cls(method="otp", typed=otp, network=network)
+            return cls(method="otp", typed=otp, network=network, locale=locale)
         if recovery_code:
-            return cls(method="recovery_code", typed=recovery_code, network=network)
+            return cls(method="recovery_code", typed=recovery_code, network=network, locale=locale)
         raise InvalidRequest("otp or recovery_code is missing", slug="request.missing_parameter")
 
 
@@ -120,7 +121,7 @@ async def _use_up(parts: Parts, tx: Writing, user: User, offered: OfferedCode, *
     if offered.method == "otp":
         await _use_totp(parts, tx, user, offered.typed, now=now)
     else:
-        await _use_recovery_code(parts, tx, user, offered.typed, now=now)
+        await _use_recovery_code(parts, tx, user, offered, now=now)
 
 
 async def _use_totp(parts: Parts, tx: Writing, user: User, typed: str, *, now: Instant) -> None:
@@ -132,16 +133,18 @@ async def _use_totp(parts: Parts, tx: Writing, user: User, typed: str, *, now: I
     step = totp.accepted_step(seed, code, last_step=found.last_step, now=now)
     if step is None:
         raise _wrong()
-    await tx.put_totp(found.after(step))
+    # Sealed anew, too: what a node with an older secret has sealed meanwhile moves to the newest one by its use.
+    sealed = parts.sealer.seal(seed, purpose=totp.purpose_of(user.sub))
+    await tx.put_totp(replace(found, sealed=sealed, last_step=step))
 
 
-async def _use_recovery_code(parts: Parts, tx: Writing, user: User, typed: str, *, now: Instant) -> None:
-    letters = recovery_code.parse_code(typed)
+async def _use_recovery_code(parts: Parts, tx: Writing, user: User, offered: OfferedCode, *, now: Instant) -> None:
+    letters = recovery_code.parse_code(offered.typed)
     if letters is None or not await tx.take_recovery_code(user.sub, recovery_code.hash_of(user.sub, letters)):
         raise _wrong()
     left = (await tx.factors(user.sub)).recovery_codes
     await tx.record(RecoveryCodeUsed(sub=user.sub, left=left), now=now)
-    await tell(parts, tx, user, "recovery_code_used", now=now)
+    await tell(parts, tx, user, "recovery_code_used", now=now, locale=offered.locale)
 
 
 def _wrong() -> InvalidCredentials:

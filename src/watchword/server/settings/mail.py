@@ -3,8 +3,8 @@
 Implements: RFC 8314 §3 (TLS, and no password without it); RFC 3986 §3.2.
 """
 
+import re
 from dataclasses import dataclass, field
-from email.utils import parseaddr
 from typing import Final, Literal
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -16,6 +16,7 @@ from watchword.server.settings.written import Written
 _FORM: Final = "smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465"
 _PORTS: Final = {"smtp": 587, "smtps": 465}
 _LONGEST_NAME: Final = 60
+_SENDER = re.compile(r"(?:(?P<name>[^<>]*)<(?P<bracketed>[^<>\s\"\\]+)>|(?P<bare>[^<>\s\"\\]+))\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,16 +96,17 @@ def _decoded(text: str) -> str:
 
 
 def _sender(text: str) -> tuple[str, str]:
-    name, address = parseaddr(text) if "<" in text else ("", text.strip())
+    found = _SENDER.match(text.strip())
     try:
-        address = parse_email(address)
+        address = "" if found is None else parse_email(found["bracketed"] or found["bare"])
     except ValueError:
         address = ""
-    if not address.isascii() or not address or '"' in address or "\\" in address:
+    if found is None or not address or not address.isascii():
         raise SettingsError(
             "WATCHWORD_MAIL_FROM is an address, or Name <address>, such as Accounts <accounts@example.com>; "
             "the address is ASCII"
         )
+    name = (found["name"] or "").strip().strip('"')
     if not name.isprintable() or len(name) > _LONGEST_NAME:
         raise SettingsError(f"the name in WATCHWORD_MAIL_FROM is at most {_LONGEST_NAME} visible characters")
     return name, address

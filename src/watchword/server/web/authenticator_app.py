@@ -19,7 +19,7 @@ from watchword.server.web.browser import Browser
 from watchword.server.web.context import Web
 from watchword.server.web.new_codes import show_new_codes
 from watchword.server.web.own_form import own_form, to_account, to_sign_in, to_sign_in_anew
-from watchword.server.web.page_answers import locales_of, page_edge, see_other
+from watchword.server.web.page_answers import locale_of, locales_of, page_edge, see_other
 from watchword.server.web.qr_code import drawn
 
 _GROUP: Final = 4
@@ -64,7 +64,9 @@ async def _confirm(web: Web, request: Request, *, now: float) -> Response:
         # Another seed, on a page that begins anew.
         return browser.dress(see_other(f"{web.parts.issuer}/account/totp"))
     try:
-        codes = await flow.confirm(web.parts, signed_in, begun, form.fields.get("otp", ""), now=now)
+        codes = await flow.confirm(
+            web.parts, signed_in, begun, form.fields.get("otp", ""), now=now, locale=locale_of(request)
+        )
     except WrongCode:
         return _page(web, request, browser, signed_in, begun, problem="wrong")
     except SignInAnew as wanted:
@@ -86,7 +88,7 @@ async def turn_off(web: Web, request: Request) -> Response:
     if form.signed_in is None:
         return to_sign_in(web, form.browser)
     try:
-        cookie = await flow.turn_off(web.parts, form.signed_in, now=now)
+        cookie = await flow.turn_off(web.parts, form.signed_in, now=now, locale=locale_of(request))
     except SignInAnew as wanted:
         return to_sign_in_anew(web, form.browser, wanted)
     except InvalidCredentials:
@@ -105,7 +107,7 @@ async def make_codes(web: Web, request: Request) -> Response:
     if form.signed_in is None:
         return to_sign_in(web, form.browser)
     try:
-        codes = await recovery_codes.new_codes(web.parts, form.signed_in, now=now)
+        codes = await recovery_codes.new_codes(web.parts, form.signed_in, now=now, locale=locale_of(request))
     except SignInAnew as wanted:
         return to_sign_in_anew(web, form.browser, wanted)
     except recovery_codes.NothingToRecover:

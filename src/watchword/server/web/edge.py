@@ -188,7 +188,7 @@ class Edge:
         except StorageUnavailable:
             return
         except Exception as error:  # noqa: BLE001 - as in _answer; what was done is told to those who may read it anyway
-            if response.status_code != HTTPStatus.INTERNAL_SERVER_ERROR:
+            if response.status_code != 500:
                 # Else the log has it under the id that the answer names: one request, one line.
                 self._broken(request, error)
             return

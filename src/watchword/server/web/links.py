@@ -46,7 +46,7 @@ def must_send_mail(web: Web) -> None:
 
 def dead_link(web: Web, request: Request, browser: Browser, purpose: Purpose | None = None) -> Response:
     """The page for a link that does nothing (any more): it says how to get another one. ``purpose``: where known."""
-    web.parts.telemetry.tell("link.dead", path=request.url.path)
+    web.parts.telemetry.tell("link.dead", path=request.scope["path"])
     browser.drop_link()
     issuer = web.parts.issuer
     response = web.pages.page(

@@ -56,16 +56,16 @@ def page_edge(endpoint: Endpoint) -> Endpoint:
         try:
             return await endpoint(web, request)
         except NotToBeRedirected as refusal:
-            web.parts.telemetry.tell(f"page.{refusal.problem}", path=request.url.path, detail=str(refusal))
+            web.parts.telemetry.tell(f"page.{refusal.problem}", path=request.scope["path"], detail=str(refusal))
             return error_page(web, request, refusal.problem, detail=str(refusal), again=refusal.again)
         except (RequestTooLarge, InvalidRequest) as refusal:
-            web.parts.telemetry.tell(refusal.slug, path=request.url.path, detail=refusal.detail)
+            web.parts.telemetry.tell(refusal.slug, path=request.scope["path"], detail=refusal.detail)
             response = error_page(web, request, "bad_request", detail=refusal.description)
             response.status_code = refusal.status
             return response
         except (StorageUnavailable, OAuthError) as trouble:
             wait = trouble.retry_after if isinstance(trouble, OAuthError) else None
-            web.parts.telemetry.warn("page.unavailable", path=request.url.path, detail=str(trouble))
+            web.parts.telemetry.warn("page.unavailable", path=request.scope["path"], detail=str(trouble))
             response = error_page(web, request, "unavailable")
             response.headers["retry-after"] = str(math.ceil(wait or 2))
             return response

@@ -7,6 +7,7 @@ from typing import Any
 
 from watchword.protocol import strict_json
 from watchword.protocol.authentication_class import ACR_PASSKEY, ACR_TWO_FACTOR, satisfies
+from watchword.server.domain.authorization_steps import NotToBeRedirected
 from watchword.server.domain.passkey_challenge import LIFETIME
 from watchword.server.flows import passkeys as flow
 from watchword.server.web.browser import Browser
@@ -27,6 +28,16 @@ def sign_in_section(web: Web, browser: Browser, *, demanded: bool, now: float) -
         "lifetime": int(LIFETIME),
         "demanded": demanded,
     }
+
+
+def must_have_passkeys(web: Web) -> None:
+    """Return if this issuer can have passkeys.
+
+    Raises:
+        NotToBeRedirected: it cannot, and there is no such page.
+    """
+    if web.parts.passkeys is None:
+        raise NotToBeRedirected("not_found", "passkeys cannot be had here")
 
 
 def is_demanded(acr_values: tuple[str, ...]) -> bool:

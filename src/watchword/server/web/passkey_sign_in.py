@@ -14,7 +14,8 @@ from watchword.server.web import rendering
 from watchword.server.web.browser import Browser
 from watchword.server.web.context import Web
 from watchword.server.web.own_form import own_form
-from watchword.server.web.page_answers import page_edge
+from watchword.server.web.page_answers import locale_of, page_edge
+from watchword.server.web.passkey_offer import must_have_passkeys
 from watchword.server.web.sign_in_page import again_of, show_sign_in
 from watchword.server.web.signing_in import sign_in_at_pages, underway_of
 
@@ -22,18 +23,22 @@ from watchword.server.web.signing_in import sign_in_at_pages, underway_of
 @page_edge
 async def sign_in(web: Web, request: Request) -> Response:
     """``POST /login/passkey``."""
+    must_have_passkeys(web)
     now = web.parts.clock.now()
     form = await own_form(web, request, now=now)
     browser, fields = form.browser, form.fields
     underway = await underway_of(web, fields, now=now)
     returned = Returned(
-        sealed=fields.get("challenge", ""), response=fields.get("assertion", ""), browser=browser.imprint()
+        sealed=fields.get("challenge", ""),
+        response=fields.get("assertion", ""),
+        browser=browser.imprint(),
+        locale=locale_of(request),
     )
     try:
         proof = await flow.sign_in(web.parts, returned, now=now)
         return await sign_in_at_pages(web, request, browser, proof, underway, now=now)
     except InvalidCredentials as refusal:
-        web.parts.telemetry.tell(refusal.slug, path=request.url.path, detail=refusal.detail)
+        web.parts.telemetry.tell(refusal.slug, path=request.scope["path"], detail=refusal.detail)
         if not refusal.slug.startswith("passkey."):
             # Disabled or logged out everywhere in this very moment: nothing that a stranger should be able to tell.
             refusal = InvalidCredentials(slug="passkey.refused")

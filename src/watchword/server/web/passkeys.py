@@ -3,7 +3,7 @@
 Implements: W3C Web Authentication Level 3 §5.1.8, §5.1.10, §7.1; OWASP ASVS 5.0 §6.5.6, §7.5.1.
 """
 
-from typing import Any, Final
+from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +11,7 @@ from starlette.responses import Response
 from watchword.protocol import base64url, strict_json
 from watchword.protocol.errors import InvalidCredentials
 from watchword.server.domain import passkey as rule
+from watchword.server.domain.device import system_name
 from watchword.server.domain.identifiers import parse_passkey_name
 from watchword.server.domain.passkey_challenge import LIFETIME
 from watchword.server.flows import passkeys as flow
@@ -21,11 +22,8 @@ from watchword.server.web.browser import Browser
 from watchword.server.web.context import Web
 from watchword.server.web.new_codes import show_new_codes
 from watchword.server.web.own_form import own_form, to_account, to_sign_in, to_sign_in_anew
-from watchword.server.web.page_answers import locales_of, page_edge
-
-# What a passkey is called at first, by what the browser says that it runs on; brand names, the same in all languages.
-_DEVICES: Final = ("iPhone", "iPad", "Android", "Windows", "Macintosh", "CrOS", "Linux")
-_CALLED: Final = {"Macintosh": "Mac", "CrOS": "Chromebook"}
+from watchword.server.web.page_answers import locale_of, locales_of, page_edge
+from watchword.server.web.passkey_offer import must_have_passkeys
 
 
 async def account_section(web: Web, signed_in: SignedIn) -> dict[str, Any] | None:
@@ -55,17 +53,21 @@ async def account_section(web: Web, signed_in: SignedIn) -> dict[str, Any] | Non
 @page_edge
 async def new(web: Web, request: Request) -> Response:
     """``GET /account/passkeys/new``: the page that makes one."""
+    must_have_passkeys(web)
     now = web.parts.clock.now()
     browser = Browser(web, request)
     signed_in = await browser.signed_in(now=now)
     if signed_in is None:
         return to_sign_in(web, browser)
-    return await _page(web, request, browser, signed_in, name=_device_of(request), now=now)
+    # What the key most often lives in; the script has another name where the browser says that it does not.
+    device = system_name(request.headers.get("user-agent", "")) or "Passkey"
+    return await _page(web, request, browser, signed_in, name=device, now=now)
 
 
 @page_edge
 async def add(web: Web, request: Request) -> Response:
     """``POST /account/passkeys``: the passkey that was made."""
+    must_have_passkeys(web)
     now = web.parts.clock.now()
     form = await own_form(web, request, now=now)
     browser, fields, signed_in = form.browser, form.fields, form.signed_in
@@ -73,7 +75,10 @@ async def add(web: Web, request: Request) -> Response:
         return to_sign_in(web, browser)
     typed = fields.get("name", "")
     returned = Returned(
-        sealed=fields.get("challenge", ""), response=fields.get("credential", ""), browser=browser.imprint()
+        sealed=fields.get("challenge", ""),
+        response=fields.get("credential", ""),
+        browser=browser.imprint(),
+        locale=locale_of(request),
     )
     try:
         name = parse_passkey_name(typed)
@@ -83,7 +88,7 @@ async def add(web: Web, request: Request) -> Response:
     except InvalidCredentials as refusal:
         if refusal.slug == "account.session_over":
             return to_sign_in(web, browser)
-        web.parts.telemetry.tell(refusal.slug, path=request.url.path, detail=refusal.detail)
+        web.parts.telemetry.tell(refusal.slug, path=request.scope["path"], detail=refusal.detail)
         problem = "refused"
     except CannotAdd as refusal:
         problem = refusal.why
@@ -110,7 +115,7 @@ async def remove(web: Web, request: Request) -> Response:
     except ValueError:
         return to_account(web, form.browser)
     try:
-        cookie = await flow.remove(web.parts, form.signed_in, credential_id, now=now)
+        cookie = await flow.remove(web.parts, form.signed_in, credential_id, now=now, locale=locale_of(request))
     except SignInAnew as wanted:
         return to_sign_in_anew(web, form.browser, wanted)
     except InvalidCredentials:
@@ -155,9 +160,3 @@ async def _page(
 
 def _json(begun: Begun) -> str:
     return strict_json.render_object(begun.options).decode()
-
-
-def _device_of(request: Request) -> str:
-    agent = request.headers.get("user-agent", "")
-    device = next((device for device in _DEVICES if device in agent), "Passkey")
-    return _CALLED.get(device, device)

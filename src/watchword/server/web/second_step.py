@@ -18,7 +18,7 @@ from watchword.server.flows.second_step import OfferedCode
 from watchword.server.web.browser import Browser
 from watchword.server.web.context import Web
 from watchword.server.web.own_form import own_form, to_sign_in
-from watchword.server.web.page_answers import page_edge
+from watchword.server.web.page_answers import locale_of, page_edge
 from watchword.server.web.sign_in_page import (
     client_name,
     locales_within,
@@ -55,12 +55,14 @@ async def second_step(web: Web, request: Request) -> Response:
     network = web.network.origin(request).network
     tried: Method = "recovery_code" if fields.get("recovery_code") else "otp"
     try:
-        code = OfferedCode.of(otp=fields.get("otp"), recovery_code=fields.get("recovery_code"), network=network)
+        code = OfferedCode.of(
+            otp=fields.get("otp"), recovery_code=fields.get("recovery_code"), network=network, locale=locale_of(request)
+        )
         _, proof = await flow.take(web.parts, step, code, now=now)
     except InvalidSession as over:
         return show_sign_in(web, request, browser, underway, username=step.username, refusal=over)
     except (InvalidCredentials, InvalidRequest, TooManyTries) as refusal:
-        web.parts.telemetry.tell(refusal.slug, path=request.url.path, detail=refusal.detail)
+        web.parts.telemetry.tell(refusal.slug, path=request.scope["path"], detail=refusal.detail)
         return show_second_step(web, request, browser, underway, step, sealed=sealed, tried=tried, refusal=refusal)
     try:
         return await sign_in_at_pages(web, request, browser, proof, underway, now=now)

@@ -8,4 +8,4 @@ from watchword.server.web.context import Web
 
 async def static(web: Web, request: Request) -> Response:
     """``GET /static/<name>``."""
-    return web.pages.static_file(request.url.path.rpartition("/static/")[2])
+    return web.pages.static_file(request.scope["path"].rpartition("/static/")[2])

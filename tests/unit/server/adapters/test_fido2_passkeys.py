@@ -1,6 +1,8 @@
 """Both ceremonies of passkeys, verified: good ones of every algorithm, and one broken rule at a time."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -278,3 +280,14 @@ def test_an_issuer_at_an_address_has_no_passkeys() -> None:
     response = parse_authentication_response(json.dumps(passkey.get(options)))
     public_key = cbor.encode(cose_of(passkey.key))
     assert found.verify_assertion(response, challenge=CHALLENGE, public_key=public_key).sign_count == 1
+
+
+def test_the_library_is_loaded_by_the_first_ceremony_that_comes_back_and_not_before() -> None:
+    probe = (
+        "import sys\n"
+        "import watchword.server.node\n"
+        "from watchword.server.adapters.fido2_passkeys import passkeys_of\n"
+        "assert passkeys_of('https://auth.example').rp_id == 'auth.example'\n"
+        "assert not [name for name in sys.modules if name.partition('.')[0] == 'fido2']\n"
+    )
+    subprocess.run([sys.executable, "-c", probe], check=True, timeout=60)

@@ -56,6 +56,22 @@ def test_a_password_comes_on_standard_input_and_nowhere_else(watchword: Commands
     assert "no users yet" in watchword("users", "list").err
 
 
+def test_an_operator_may_vouch_for_an_address(watchword: Commands) -> None:
+    address = ("--email", "a@example.com")
+    password = PASSWORD.encode()
+    made = watchword.done(
+        "users", "create", "alice", "--password-stdin", *address, "--email-verified", "--json", stdin=password
+    ).json
+    assert (made["email"], made["email_verified"]) == ("a@example.com", True)
+    told = watchword.done("users", "create", "bob", "--password-stdin", *address, "--json", stdin=password).json
+    assert told["email_verified"] is False
+    shown = watchword.done("users", "show", "alice").out
+    assert "email verified  yes" in shown
+    assert "--email" in watchword.refused(
+        "users", "create", "carol", "--password-stdin", "--email-verified", stdin=password
+    )
+
+
 def test_a_user_is_disabled_enabled_and_deleted(watchword: Commands) -> None:
     with_alice(watchword)
 

@@ -6,11 +6,14 @@ import pytest
 from tests.support.rfc import standard
 from tests.unit.server.domain.build import DAY, NOW
 
+from watchword.server.domain.lifetimes import HOUR, MINUTE
 from watchword.server.domain.throttle import (
     ACCOUNT_FROM_KNOWN,
     ACCOUNT_FROM_NETWORK,
     ACCOUNT_FROM_STRANGERS,
+    FORGOTTEN_FROM_NETWORK,
     KNOWN_NETWORK,
+    MAILS,
     NETWORK,
     SIGN_UPS,
     Bucket,
@@ -22,7 +25,7 @@ from watchword.server.domain.throttle import (
 )
 
 FORGETFUL = [ACCOUNT_FROM_NETWORK, ACCOUNT_FROM_KNOWN, ACCOUNT_FROM_STRANGERS]
-LEAKY = [NETWORK, SIGN_UPS]
+LEAKY = [NETWORK, SIGN_UPS, FORGOTTEN_FROM_NETWORK, MAILS]
 LIMITS = [*FORGETFUL, *LEAKY]
 
 
@@ -39,7 +42,7 @@ def test_the_first_failures_cost_nothing_and_each_later_one_twice_the_last(limit
     assert wait(bucket, now=NOW) == 0
     for power in range(3):
         bucket = fail(bucket, limit, 1)
-        assert wait(bucket, now=NOW) == limit.first * 2**power
+        assert wait(bucket, now=NOW) == min(limit.most, limit.first * 2**power)
     assert wait(bucket, now=NOW + limit.first * 4) == 0
 
 
@@ -173,3 +176,16 @@ def test_a_try_that_is_taken_back_does_not_end_the_wait_that_another_one_brought
     back = without_one(later, NETWORK, counted=counted)
     assert wait(back, now=NOW) == 1
     assert after_failure(back, b"k", NETWORK, now=NOW + 1).failures == 51
+
+
+def test_nobody_gets_more_than_a_few_mails_an_hour_that_anybody_could_cause() -> None:
+    bucket, sent = None, []
+    for second in range(0, 24 * HOUR, 30):
+        now = NOW + second
+        if wait(bucket, now=now) == 0:
+            bucket = after_failure(bucket, b"key", MAILS, now=now)
+            sent.append(now)
+    assert sent[2] - sent[0] == 60
+    assert sent[3] - sent[2] >= 20 * MINUTE
+    assert max(sum(start <= at < start + HOUR for at in sent) for start in sent) <= 4
+    assert len(sent) <= 2 + 2 * 24

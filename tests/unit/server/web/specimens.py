@@ -12,6 +12,9 @@ APPLICATION = "Plum Street Books"
 _URI = "otpauth://totp/Watchword:mira?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Watchword"
 SENTENCE = "use at least 15 characters: a few words in a row will do"
 
+# What a passkey is asked for with; the challenge is not one.
+PASSKEY_OPTIONS = '{"challenge":"AAAA","rpId":"id.example","allowCredentials":[],"userVerification":"required"}'
+
 COMPLETE: dict[PageName, dict[str, Any]] = {
     "sign_in": {
         "action": "/login",
@@ -20,6 +23,7 @@ COMPLETE: dict[PageName, dict[str, Any]] = {
         "username": "",
         "client_name": APPLICATION,
         "sign_up_url": "/sign-up?request=request-value",
+        "passkey": {"options": PASSKEY_OPTIONS, "challenge": "sealed-value", "lifetime": 600, "demanded": False},
         "forgotten_url": "/forgot-password",
     },
     "second_step": {
@@ -134,6 +138,27 @@ COMPLETE: dict[PageName, dict[str, Any]] = {
             },
             {"client_id": "shelf-cli", "name": None, "scopes": ["shelves:read"], "granted_at": NOW - 120 * 86400},
         ],
+        "passkeys": {
+            "held": [
+                {
+                    "credential_id": "id-1",
+                    "name": "iPhone",
+                    "synchronised": True,
+                    "created_at": NOW - 80 * 86400,
+                    "last_used_at": NOW - 5 * 3600,
+                },
+                {
+                    "credential_id": "id-2",
+                    "name": "The blue key",
+                    "synchronised": False,
+                    "created_at": NOW - 3 * 86400,
+                    "last_used_at": None,
+                },
+            ],
+            "may_add": True,
+            "full": False,
+            "accepted": "null",
+        },
         "second_step": {"on": True, "recovery_codes": 8, "may_make_codes": True},
     },
     "totp": {
@@ -147,6 +172,15 @@ COMPLETE: dict[PageName, dict[str, Any]] = {
     },
     "recovery_codes": {
         "codes": [f"{n:04}-8fk2-p0qx-7mzt" for n in range(10)],
+        "account_url": "/account",
+    },
+    "new_passkey": {
+        "action": "/account/passkeys",
+        "csrf": "csrf-value",
+        "options": PASSKEY_OPTIONS,
+        "challenge": "sealed-value",
+        "lifetime": 600,
+        "name": "Windows",
         "account_url": "/account",
     },
 }
@@ -185,6 +219,12 @@ def specimens() -> Iterator[Specimen]:
             yield Specimen(f"{page}-{problem}", page, told)
         for flash in kind.flashes:
             yield Specimen(f"{page}-{flash}", page, COMPLETE[page] | {"flash": flash})
+    passkey = COMPLETE["sign_in"]["passkey"] | {"demanded": True}
+    yield Specimen("sign_in-demanded", "sign_in", COMPLETE["sign_in"] | {"passkey": passkey})
+    none = {"held": [], "may_add": True, "full": False, "accepted": "null"}
+    yield Specimen("account-no_passkeys", "account", COMPLETE["account"] | {"passkeys": none})
+    full = COMPLETE["account"]["passkeys"] | {"may_add": False, "full": True}
+    yield Specimen("account-full", "account", COMPLETE["account"] | {"passkeys": full})
     program = {"is_loopback": True, "client_name": "shelf", "client_id": "shelf-cli", "redirect_host": "this device"}
     for again in ("password", "two_factor", "passkey"):
         yield Specimen(f"sign_in-again-{again}", "sign_in", COMPLETE["sign_in"] | {"again": again, "again_acr": "acr"})

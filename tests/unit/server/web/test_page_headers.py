@@ -8,6 +8,7 @@ from tests.unit.server.web.specimens import COMPLETE, Specimen, specimens
 
 from watchword.protocol.errors import NotFound
 from watchword.server.web.pages import Brand, Logo, PageName, Pages
+from watchword.server.web.pages.contexts import CONTEXTS
 from watchword.server.web.pages.page_headers import form_source
 
 SPECIMENS = list(specimens())
@@ -41,8 +42,9 @@ def test_no_page_may_be_framed_kept_or_read_from_elsewhere(pages: Pages, specime
 @pytest.mark.parametrize("page", COMPLETE)
 def test_only_what_this_server_sends_is_loaded_and_nothing_inline(pages: Pages, page: PageName) -> None:
     directives = policy(pages, page)
-    scripts = directives.pop("script-src", None)
-    assert scripts == (["'self'"] if page == "form_post" else None)
+    scripts, asked = directives.pop("script-src", None), directives.pop("connect-src", None)
+    assert scripts == (["'self'"] if page in ("form_post", "sign_in", "account", "new_passkey") else None)
+    assert asked == (["'self'"] if page == "sign_in" else None)
     del directives["form-action"]
     assert directives == {
         "default-src": ["'none'"],
@@ -59,15 +61,19 @@ def test_only_what_this_server_sends_is_loaded_and_nothing_inline(pages: Pages, 
 def test_no_page_tells_another_site_where_the_reader_was(pages: Pages, page: PageName) -> None:
     sent = pages.page(page, locales=(), **COMPLETE[page]).headers["referrer-policy"]
     # A form that comes back to this server needs an Origin other than `null` to be checked by.
-    comes_back = page not in ("signed_out", "error", "form_post")
+    comes_back = CONTEXTS[page].posts_to_us
+    assert comes_back == (page not in ("signed_out", "error", "form_post", "dead_link", "recovery_codes"))
     assert sent == ("same-origin" if comes_back else "no-referrer")
 
 
-def test_only_the_account_page_is_cut_off_from_the_window_that_opened_it(pages: Pages) -> None:
+def test_only_pages_about_the_account_are_cut_off_from_the_window_that_opened_them(pages: Pages) -> None:
     cut = {
         page: pages.page(page, locales=(), **COMPLETE[page]).headers["cross-origin-opener-policy"] for page in COMPLETE
     }
-    assert {page for page, value in cut.items() if value == "same-origin"} == {"account"}
+    assert {page for page, value in cut.items() if value == "same-origin"} == {
+        *("account", "new_passkey", "totp", "recovery_codes"),
+        *("reset_password", "verify_email", "dead_link"),
+    }
     assert set(cut.values()) == {"same-origin", "unsafe-none"}
 
 

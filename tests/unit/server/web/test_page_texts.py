@@ -17,6 +17,7 @@ from watchword.server.flows.notices import Notice
 from watchword.server.web.pages import engine, preferred_locales, texts
 from watchword.server.web.pages.contexts import CONTEXTS
 from watchword.server.web.pages.locales import chosen
+from watchword.server.web.sign_in_page import AGAIN
 
 CATALOGUES = {path.stem: dict(texts.flat(tomllib.loads(path.read_text("utf-8")))) for path in texts.OURS.glob("*.toml")}
 
@@ -52,14 +53,18 @@ def test_every_text_is_used_and_every_used_one_is_there() -> None:
         *(f"account.email.problem.{problem}" for problem in ("malformed", "same")),
         *(f"mail.{mail}.subject" for mail in (*get_args(Notice), *get_args(Purpose))),
         *(f"mail.{mail}.lead" for mail in get_args(Notice)),
+        *(f"new_passkey.problem.{problem}" for problem in CONTEXTS["new_passkey"].problems),
+        *(f"{page}.problem.{problem}" for page in ("second_step", "totp") for problem in CONTEXTS[page].problems),
+        *(f"sign_in.again.{again}" for again in AGAIN.values()),
         *(f"error.{problem}.{part}" for problem in CONTEXTS["error"].problems for part in ("title", "lead")),
-        *(f"{page}.problem.throttled_soon" for page in ("sign_in", "sign_up", "account")),
+        *(f"{page}.problem.throttled_soon" for page in ("sign_in", "sign_up", "account", "second_step")),
     }
     spelled = {key for key in spelled if not key.endswith(".")}
     by_program = ("moment.", "span.", "month.", "scope.", "sentence.")
-    counted = {f"{key}.{form}" for key in ("consent.days",) for form in ("one", "other")}
+    numbered = {"consent.days", "account.second_step.codes"}
+    counted = {f"{key}.{form}" for key in numbered for form in ("one", "other")}
     keys = {key for key in CATALOGUES["en"] if not key.startswith(by_program)}
-    assert keys == (spelled - {"consent.days"}) | built | counted
+    assert keys == (spelled - numbered) | built | counted
 
 
 def test_every_objection_to_a_password_is_known_to_the_catalogues() -> None:

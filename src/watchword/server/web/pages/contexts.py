@@ -86,8 +86,8 @@ def leads_somewhere(url: str) -> bool:
 
 
 CONTEXTS: Final[Mapping[PageName, Context]] = {
-    # ``passkey``: where passkeys can be had: a dict of options (JSON), challenge (sealed), lifetime (of the challenge, in
-    # seconds), demanded (no other sign-in will do).
+    # ``passkey``: where passkeys can be had: a dict of options (JSON), challenge (sealed), lifetime (of the challenge,
+    # in seconds), demanded (no other sign-in will do).
     # Who are you? ``request``: the authorization request in progress. ``retry_after``: seconds, where throttled.
     # ``client_name``: where the user goes on to. ``again``: how strongly who is signed in has to sign in once more, to
     # change something about his account; ``again_acr`` goes back with the form then.

@@ -32,6 +32,7 @@ class LetterEngine:
             autoescape=False,  # noqa: S701 - plain text, in which an escaped name would be a wrong one
             undefined=StrictUndefined,
             auto_reload=False,
+            keep_trailing_newline=True,
             trim_blocks=True,
             lstrip_blocks=True,
         )

@@ -84,6 +84,8 @@
       if (!busy && !document.hidden && document.hasFocus() && Date.now() >= renewal) offerInField();
     };
     setInterval(renewIfIdle, 20000);
+    // A little later: a sign-in at the browser's own window that just ended comes first.
+    window.addEventListener("focus", () => setTimeout(renewIfIdle, 500));
     window.addEventListener("pageshow", (event) => {
       if (!event.persisted) return;
       busy = button.disabled = false;

@@ -1,0 +1,575 @@
+"""The second step at every door: what is known between the steps is good for one, once, and for ten minutes.
+
+draft-ietf-oauth-first-party-apps §5.3; R108-R110, R112, R117.
+"""
+
+import asyncio
+import re
+from typing import Any
+
+import pytest
+from tests.support.cast import CLIENT_SECRET, PASSWORD, basic, user_named
+from tests.support.codes import OTHER_VERIFIER, VERIFIER, challenge_form, code_form
+from tests.support.door import ELSEWHERE, FAR_AWAY, Door
+from tests.support.rfc import standard
+from tests.support.second_factor import enrol, give_recovery_codes, recovery_codes_left, sub_of
+from tests.support.second_step_doors import DOORS, AtChallenge, AtPages, AtSession, at_api_doors, at_every_door
+from tests.support.visitor import View, Visitor
+
+from watchword.protocol.authentication_class import ACR_PASSKEY, ACR_PASSWORD, ACR_TWO_FACTOR
+from watchword.server.domain.passkey import Passkey
+from watchword.server.flows.admin import factors, sessions, users
+from watchword.server.flows.throttling import ThrottleKeys
+
+ASVS = "OWASP ASVS 5.0"
+NIST = "NIST SP 800-63B-4"
+DRAFT = "draft-ietf-oauth-first-party-apps"
+MINUTE = 60
+AtDoor = type[AtSession] | type[AtChallenge] | type[AtPages]
+At = AtSession | AtChallenge | AtPages
+
+
+async def add_passkey(door: Door, username: str = "ada") -> None:
+    async with door.parts.storage.write() as tx:
+        await tx.add_passkey(
+            Passkey(
+                credential_id=username.encode() * 4,
+                sub=await sub_of(door, username),
+                public_key=b"none that is used here",
+                sign_count=0,
+                backup_eligible=True,
+                backed_up=True,
+                transports=(),
+                name="a key",
+                created_at=door.clock.now(),
+            )
+        )
+
+
+# --- what the password alone gives
+
+
+@at_every_door
+@standard(ASVS, "6.3.3")
+async def test_the_password_alone_gives_nothing(everywhere: Door, at: AtDoor) -> None:
+    await enrol(everywhere)
+    agent = at(everywhere)
+    told = await agent.password()
+    assert told.word == "more"
+    assert "set-cookie" not in told.raw.headers or "ww-session" not in told.raw.headers["set-cookie"]
+    for word in ("access_token", "refresh_token", "authorization_code"):
+        assert word not in told.raw.text
+    assert await everywhere.kinds() == []
+
+
+@standard(DRAFT, "5.2.2")
+async def test_the_simple_door_says_what_is_wanted_and_how_to_go_on(door: Door) -> None:
+    await enrol(door)
+    answer = (await AtSession(door).password()).raw
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json().keys() == {"error", "error_description", "auth_session", "methods"}
+    assert answer.json()["error"] == "insufficient_authorization"
+
+
+@standard(DRAFT, "5.2.2")
+async def test_so_does_the_standard_door(door: Door) -> None:
+    await enrol(door)
+    answer = (await AtChallenge(door).password()).raw
+    assert answer.status_code == 400
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json().keys() == {"error", "error_description", "auth_session", "methods"}
+    assert answer.json()["error"] == "insufficient_authorization"
+
+
+async def test_what_was_asked_for_with_the_password_is_given_after_the_code(everywhere: Door) -> None:
+    app = await enrol(everywhere)
+    http = everywhere.caller()
+    body = {"client_id": "both-apis", "username": "ada", "password": PASSWORD, "scope": "inventory.read"}
+    step = (await http.post("/session", json=body)).json()["auth_session"]
+    # What is asked for with the code does not count: the first request was judged, and is held to.
+    second = {"client_id": "both-apis", "auth_session": step, "otp": app.code(), "scope": "orders.read orders.write"}
+    answer = await http.post("/session", json=second)
+    assert (answer.status_code, answer.json()["scope"]) == (201, "inventory.read")
+    everywhere.clock.advance(30)
+    answer = await http.post("/authorize-challenge", data=challenge_form(scope="orders.read"))
+    form = {"client_id": "web", "auth_session": answer.json()["auth_session"], "otp": app.code()}
+    code = (await http.post("/authorize-challenge", data=form)).json()["authorization_code"]
+    assert (await http.post("/token", data=code_form(code, code_verifier=OTHER_VERIFIER))).status_code == 400
+    tokens = await http.post("/token", data=code_form(code, code_verifier=VERIFIER))
+    assert (tokens.status_code, tokens.json()["scope"]) == (200, "orders.read")
+
+
+async def test_the_refresh_token_can_be_kept_from_scripts_after_a_second_step_too(door: Door) -> None:
+    app, http = await enrol(door), door.caller()
+    agent = AtSession(door)
+    await agent.password()
+    body = {"client_id": "web", "auth_session": agent.step, "otp": app.code(), "cookie": True}
+    answer = await http.post("/session", json=body)
+    assert answer.status_code == 201
+    assert "refresh_token" not in answer.json()
+    assert "wwr-" in answer.headers["set-cookie"]
+    assert "HttpOnly" in answer.headers["set-cookie"]
+
+
+@pytest.mark.parametrize("codes", [{}, {"otp": ""}, {"otp": "123456", "recovery_code": "0000-0000-0000-0000"}])
+async def test_one_code_is_wanted(door: Door, codes: dict[str, str]) -> None:
+    await enrol(door)
+    for agent, path in ((AtSession(door), "/session"), (AtChallenge(door), "/authorize-challenge")):
+        await agent.password()
+        sent: dict[str, Any] = {"client_id": "web", "auth_session": agent.step, **codes}
+        kind = {"json": sent} if path == "/session" else {"data": sent}
+        answer = await agent.http.post(path, **kind)
+        assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+async def test_a_confidential_client_proves_itself_at_the_second_step_too(door: Door) -> None:
+    app, http = await enrol(door), door.caller()
+    body = {"username": "ada", "password": PASSWORD}
+    step = (await http.post("/session", json=body, headers=basic("backend"))).json()["auth_session"]
+    second = {"auth_session": step, "otp": app.code()}
+    answer = await http.post("/session", json={"client_id": "backend", **second})
+    assert (answer.status_code, answer.json()["error"]) == (401, "invalid_client")
+    assert (await http.post("/session", json=second, headers=basic("backend", CLIENT_SECRET))).status_code == 201
+
+
+# --- the step itself
+
+
+@at_every_door
+async def test_a_step_waits_ten_minutes(everywhere: Door, at: AtDoor) -> None:
+    app, agent, late = await enrol(everywhere), at(everywhere), at(everywhere)
+    await agent.password()
+    await late.password()
+    everywhere.clock.advance(10 * MINUTE - 1)
+    assert (await agent.code(otp=app.code())).word == "in"
+    everywhere.clock.advance(1)
+    assert (await late.code(otp=app.code(steps=1))).word == "over"
+
+
+@at_every_door
+async def test_a_step_is_taken_once(everywhere: Door, at: AtDoor) -> None:
+    app, agent = await enrol(everywhere), at(everywhere)
+    await agent.password()
+    assert (await agent.code(otp=app.code())).word == "in"
+    everywhere.clock.advance(60)
+    if isinstance(agent, AtPages):
+        # The form belongs to the session before; somebody who kept it and the cookies sends it once more.
+        return
+    assert (await agent.code(otp=app.code())).word == "over"
+    # Nobody's code was judged, so it is good yet.
+    await agent.password()
+    assert (await agent.code(otp=app.code())).word == "in"
+
+
+async def test_a_step_at_the_pages_is_taken_once_whoever_kept_form_and_cookies(everywhere: Door) -> None:
+    app, agent = await enrol(everywhere), AtPages(everywhere)
+    await agent.password()
+    kept = dict(agent.visitor.http.cookies)
+    assert (await agent.code(otp=app.code())).word == "in"
+    everywhere.clock.advance(60)
+    agent.visitor.http.cookies.clear()
+    for name, value in kept.items():
+        agent.visitor.http.cookies.set(name, value)
+    assert (await agent.code(otp=app.code())).word == "over"
+
+
+@at_every_door
+async def test_a_wrong_code_may_be_followed_by_the_right_one(everywhere: Door, at: AtDoor) -> None:
+    app, agent = await enrol(everywhere), at(everywhere)
+    await agent.password()
+    for _ in range(3):
+        assert (await agent.code(otp=app.wrong())).word == "wrong"
+    assert (await agent.code(otp=app.code())).word == "in"
+
+
+@at_api_doors
+@standard(DRAFT, "5.3.1")
+async def test_another_client_cannot_take_the_step(everywhere: Door, at: type[AtSession | AtChallenge]) -> None:
+    app, agent = await enrol(everywhere), at(everywhere)
+    await agent.password()
+    other = at(everywhere, client_id="other")
+    other.step = agent.step
+    assert (await other.code(otp=app.code())).word == "over"
+    assert (await agent.code(otp=app.code())).word == "in"
+
+
+async def test_a_step_is_taken_at_the_door_where_it_was_begun(everywhere: Door) -> None:
+    app = await enrol(everywhere)
+    session, challenge, pages = AtSession(everywhere), AtChallenge(everywhere), AtPages(everywhere)
+    for agent in (session, challenge, pages):
+        assert (await agent.password()).word == "more"
+    assert pages.view is not None
+    sealed = pages.view.forms["otp-form"].fields["step"]
+    begun = {session: session.step, challenge: challenge.step}
+    for agent, own in begun.items():
+        for step in {sealed, *begun.values()} - {own}:
+            agent.step = step
+            assert (await agent.code(otp=app.code())).word == "over"
+    for step in begun.values():
+        answer = await pages.visitor.post(pages.view.forms["otp-form"], step=step, otp=app.code())
+        assert "sign-in-form" in View(answer).forms
+
+
+async def test_another_browser_cannot_take_the_step(everywhere: Door) -> None:
+    app, agent = await enrol(everywhere), AtPages(everywhere)
+    await agent.password()
+    assert agent.view is not None
+    thief = AtPages(everywhere, ELSEWHERE)
+    await thief.password()
+    assert thief.view is not None
+    # With a form of his own and the owner's step.
+    stolen = agent.view.forms["otp-form"].fields["step"]
+    answer = await thief.visitor.post(thief.view.forms["otp-form"], step=stolen, otp=app.code())
+    assert "sign-in-form" in View(answer).forms
+    # With the owner's form as it is.
+    answer = await thief.visitor.post(agent.view.forms["otp-form"], otp=app.code())
+    assert View(answer).problem == "stale"
+    assert (await agent.code(otp=app.code())).word == "in"
+
+
+@standard(ASVS, "6.3.4")
+@pytest.mark.parametrize("forged", ["", "x", "A" * 200, "AQ" + "A" * 300])
+async def test_nobody_skips_the_first_step(everywhere: Door, forged: str) -> None:
+    app = await enrol(everywhere)
+    for agent in (AtSession(everywhere), AtChallenge(everywhere)):
+        agent.step = forged
+        if forged:
+            assert (await agent.code(otp=app.code())).word == "over"
+    visitor = Visitor(everywhere)
+    page = await visitor.open("/login")
+    form = page.forms["sign-in-form"]
+    form.action = f"{everywhere.plan.issuer}/login/second-step"
+    answer = await visitor.post(form, username="ada", password=None, step=forged, otp=app.code())
+    view = View(answer)
+    assert answer.status_code == 400
+    assert "sign-in-form" in view.forms
+    assert visitor.session is None
+    # Who comes there by an address begins with the password.
+    assert "sign-in-form" in (await visitor.open("/login/second-step")).forms
+    # None of these used up anything, or counted as a try.
+    agent = AtSession(everywhere)
+    await agent.password()
+    assert (await agent.code(otp=app.code())).word == "in"
+
+
+@at_every_door
+async def test_one_changed_letter_spoils_the_step(door: Door, at: AtDoor) -> None:
+    app, agent = await enrol(door), at(door)
+    await agent.password()
+    if isinstance(agent, AtPages):
+        assert agent.view is not None
+        form = agent.view.forms["otp-form"]
+        form.fields["step"] = _changed(form.fields["step"])
+    else:
+        agent.step = _changed(agent.step)
+    assert (await agent.code(otp=app.code())).word == "over"
+
+
+def _changed(sealed: str) -> str:
+    middle = len(sealed) // 2
+    return sealed[:middle] + ("A" if sealed[middle] != "A" else "B") + sealed[middle + 1 :]
+
+
+async def _new_password(door: Door) -> None:
+    await users.set_password(door.parts, "ada", "an entirely different passphrase")
+
+
+async def _disabled(door: Door) -> None:
+    await users.disable(door.parts, "ada")
+
+
+async def _disabled_and_enabled(door: Door) -> None:
+    await users.disable(door.parts, "ada")
+    await users.enable(door.parts, "ada")
+
+
+async def _signed_out(door: Door) -> None:
+    await sessions.revoke_all(door.parts, "ada")
+
+
+async def _factors_removed(door: Door) -> None:
+    await factors.remove(door.parts, "ada")
+
+
+async def _deleted(door: Door) -> None:
+    await users.delete(door.parts, "ada")
+
+
+async def _deleted_and_made_anew(door: Door) -> None:
+    await users.delete(door.parts, "ada")
+    async with door.parts.storage.write() as tx:
+        await tx.add_user(user_named("ada", sub="another-sub-of-22-char"))
+
+
+@at_every_door
+@pytest.mark.parametrize(
+    "happening",
+    [
+        _new_password,
+        _disabled,
+        _disabled_and_enabled,
+        _signed_out,
+        _factors_removed,
+        _deleted,
+        _deleted_and_made_anew,
+    ],
+)
+async def test_what_happens_to_the_user_in_between_ends_the_step(everywhere: Door, at: AtDoor, happening: Any) -> None:
+    app, agent = await enrol(everywhere), at(everywhere)
+    codes = await give_recovery_codes(everywhere)
+    await agent.password()
+    await happening(everywhere)
+    assert (await agent.code(otp=app.code())).word == "over"
+    if isinstance(agent, AtPages):
+        await agent.password()
+        return
+    assert (await agent.code(recovery_code=codes[0])).word == "over"
+
+
+# --- recovery codes
+
+
+@at_every_door
+@standard(NIST, "3.1.2.2")
+@standard(ASVS, "6.5.1")
+async def test_a_recovery_code_works_once_at_all_doors_together(everywhere: Door, at: AtDoor) -> None:
+    await enrol(everywhere)
+    codes, agent = await give_recovery_codes(everywhere), at(everywhere)
+    await agent.password()
+    told = await agent.code(recovery_code=codes[3].upper().replace("-", " "))
+    assert told.word == "in"
+    proof = await agent.proof(told)
+    assert (proof["acr"], proof["amr"]) == (ACR_TWO_FACTOR, ["pwd", "recovery_code", "mfa"])
+    assert await recovery_codes_left(everywhere) == 9
+    for again in DOORS:
+        other = again(everywhere, ELSEWHERE)
+        await other.password()
+        assert (await other.code(recovery_code=codes[3])).word == "wrong"
+    used = next(record for record in await everywhere.audit() if record.kind == "factor.recovery_code_used")
+    assert used.fields == {"sub": await sub_of(everywhere, "ada"), "left": 9}
+
+
+@at_every_door
+async def test_of_two_who_use_a_recovery_code_at_once_one_gets_in(everywhere: Door, at: AtDoor) -> None:
+    await enrol(everywhere)
+    codes = await give_recovery_codes(everywhere)
+    agents = [at(everywhere, (f"203.0.{n}.5", 1)) for n in range(8)]
+    for agent in agents:
+        await agent.password()
+    told = await asyncio.gather(*(agent.code(recovery_code=codes[0]) for agent in agents))
+    assert sorted(one.word for one in told) == ["in", *["wrong"] * 7]
+    assert await recovery_codes_left(everywhere) == 9
+
+
+async def test_another_users_recovery_code_is_wrong_and_stays_good(everywhere: Door) -> None:
+    await enrol(everywhere)
+    await give_recovery_codes(everywhere)
+    codes = await give_recovery_codes(everywhere, "bob")
+    agent = AtSession(everywhere)
+    await agent.password()
+    assert (await agent.code(recovery_code=codes[0])).word == "wrong"
+    assert await recovery_codes_left(everywhere, "bob") == 10
+
+
+# --- how strong the sign-in has to be
+
+
+async def arrive(door: Door, visitor: Visitor, *, acr: str) -> View:
+    view = await visitor.visit("spa", acr_values=acr)
+    return await visitor.sign_in(view)
+
+
+async def test_a_request_for_two_factors_takes_a_recovery_code_where_there_is_no_app(everywhere: Door) -> None:
+    await add_passkey(everywhere)
+    codes = await give_recovery_codes(everywhere)
+    visitor = Visitor(everywhere)
+    view = await arrive(everywhere, visitor, acr=ACR_TWO_FACTOR)
+    assert view.forms.keys() == {"recovery-form"}
+    view = await visitor.send(view.forms["recovery-form"], recovery_code=codes[0])
+    tokens = (await visitor.redeem(view.answer["code"], client_id="spa")).json()
+    assert everywhere.read(tokens["access_token"]).claims["acr"] == ACR_TWO_FACTOR
+
+
+async def test_a_user_with_passkeys_alone_signs_in_with_his_password_and_the_tokens_say_so(everywhere: Door) -> None:
+    await add_passkey(everywhere)
+    await give_recovery_codes(everywhere)
+    for at in DOORS:
+        agent = at(everywhere)
+        told = await agent.password()
+        assert told.word == "in"
+        assert (await agent.proof(told))["acr"] == ACR_PASSWORD
+
+
+async def test_a_stronger_sign_in_is_asked_for_of_who_is_signed_in_by_password(everywhere: Door) -> None:
+    visitor = Visitor(everywhere)
+    await visitor.signed_in()
+    app = await enrol(everywhere)
+    view = await visitor.visit("spa", acr_values=ACR_TWO_FACTOR)
+    view = await visitor.sign_in(view)
+    everywhere.clock.advance(90)
+    view = await visitor.send(view.forms["otp-form"], otp=app.code())
+    tokens = (await visitor.redeem(view.answer["code"], client_id="spa")).json()
+    claims = everywhere.read(tokens["access_token"]).claims
+    assert (claims["acr"], claims["auth_time"]) == (ACR_TWO_FACTOR, int(everywhere.clock.now()))
+    # Once signed in so, nothing more is asked for.
+    assert "code" in (await visitor.visit("spa", acr_values=ACR_TWO_FACTOR)).answer
+    assert "code" in (await visitor.visit("spa", acr_values=ACR_PASSWORD)).answer
+
+
+async def test_prompt_login_and_max_age_take_both_steps_again(everywhere: Door) -> None:
+    app, visitor = await enrol(everywhere), Visitor(everywhere)
+    for asked in ({}, {"prompt": "login"}, {"max_age": "60"}):
+        everywhere.clock.advance(120)
+        view = await visitor.sign_in(await visitor.visit("spa", **asked))
+        view = await visitor.send(view.forms["otp-form"], otp=app.code())
+        tokens = (await visitor.redeem(view.answer["code"], client_id="spa")).json()
+        assert everywhere.read(tokens["access_token"]).claims["auth_time"] == int(everywhere.clock.now())
+
+
+async def test_two_factors_do_not_pass_for_a_passkey(everywhere: Door) -> None:
+    app, visitor = await enrol(everywhere), Visitor(everywhere)
+    await add_passkey(everywhere)
+    view = await arrive(everywhere, visitor, acr=ACR_PASSKEY)
+    view = await visitor.send(view.forms["otp-form"], otp=app.code())
+    assert "sign-in-form" in view.forms
+    # With one that he has, he would come through; there is nothing to tell the application yet.
+    assert view.location is None
+
+
+# --- guessing
+
+
+async def fail(agent: At, code: str) -> str:
+    """Try a wrong code, after the password where the step is over; what the door said."""
+    return (await agent.code(otp=code)).word
+
+
+@standard(ASVS, "6.3.1")
+@standard(NIST, "3.2.2")
+async def test_wrong_codes_count_together_at_all_doors(everywhere: Door) -> None:
+    # R108: a counter per door or factor is that many more tries.
+    app = await enrol(everywhere)
+    agents = [at(everywhere) for at in DOORS]
+    for agent in agents:
+        assert (await agent.password()).word == "more"
+    words = [await fail(agents[n % 3], app.wrong()) for n in range(9)]
+    assert words[:6] == ["wrong"] * 6
+    assert words[6:] == ["wait"] * 3
+    for agent in agents:
+        # Neither the right password nor the right code helps before the wait is over.
+        assert (await agent.code(otp=app.code())).word == "wait"
+        assert (await agent.password()).word == "wait"
+
+
+@at_every_door
+async def test_wrong_passwords_and_wrong_codes_count_together(everywhere: Door, at: AtDoor) -> None:
+    app, agent = await enrol(everywhere), at(everywhere)
+    await agent.password()
+    words = []
+    for n in range(8):
+        told = await (agent.code(otp=app.wrong()) if n % 2 else agent.password(password="a wrong one"))
+        words.append(told.word)
+    assert words[:6] == ["refused", "wrong"] * 3
+    assert words[6:] == ["wait", "wait"]
+
+
+@at_every_door
+async def test_the_right_password_again_and_again_buys_no_more_guesses_at_the_code(
+    everywhere: Door, at: AtDoor
+) -> None:
+    app, agent = await enrol(everywhere), at(everywhere)
+    words = []
+    for _ in range(9):
+        words.append((await agent.password()).word)
+        if words[-1] == "wait":
+            break
+        words.append((await agent.code(otp=app.wrong())).word)
+    assert words == ["more", "wrong"] * 6 + ["wait"]
+
+
+async def test_a_guesser_who_knows_the_password_gets_sixty_guesses_at_the_code(door: Door) -> None:
+    app = await enrol(door)
+    judged = 0
+    for n in range(400):
+        agent = AtSession(door, (f"198.{n % 250}.{n // 250}.7", 1))
+        told = await agent.password()
+        if told.word == "more":
+            told = await agent.code(otp=app.wrong())
+            judged += told.word == "wrong"
+        if told.word == "wait":
+            if told.wait > 2 * 86_400:
+                break
+            door.clock.advance(told.wait)
+    assert judged == 60
+
+
+@at_every_door
+async def test_half_a_sign_in_makes_no_network_known(everywhere: Door, at: AtDoor) -> None:
+    # Whoever knows the password is a stranger still, wherever he has typed it.
+    app, agent = await enrol(everywhere), at(everywhere, FAR_AWAY)
+    keys = ThrottleKeys.of(everywhere.parts.secrets, account="ada", network="192.0.2.0/24")
+    assert keys.account_from_network is not None
+    for word, known in (("more", False), ("in", True)):
+        assert (await (agent.password() if word == "more" else agent.code(otp=app.code()))).word == word
+        async with everywhere.parts.storage.read() as reading:
+            assert (await reading.buckets(keys.all))[keys.account_from_network].known is known
+
+
+@at_every_door
+async def test_the_whole_sign_in_forgives(everywhere: Door, at: AtDoor) -> None:
+    app = await enrol(everywhere)
+    for _ in range(3):
+        agent = at(everywhere)
+        await agent.password()
+        for _ in range(5):
+            assert (await agent.code(otp=app.wrong())).word == "wrong"
+        assert (await agent.code(otp=app.code())).word == "in"
+        everywhere.clock.advance(30)
+
+
+@at_every_door
+async def test_an_attacker_elsewhere_does_not_shut_out_the_owner(everywhere: Door, at: AtDoor) -> None:
+    # R107
+    app = await enrol(everywhere)
+    owner = at(everywhere)
+    await owner.password()
+    assert (await owner.code(otp=app.code())).word == "in"
+    for n in range(50):
+        thief = at(everywhere, (f"198.{n}.100.7", 1))
+        if (await thief.password()).word == "more":
+            await thief.code(otp=app.wrong())
+    everywhere.clock.advance(30)
+    assert (await owner.password()).word == "more"
+    assert (await owner.code(otp=app.code())).word == "in"
+
+
+@at_every_door
+@standard(ASVS, "6.3.8")
+async def test_without_the_password_nobody_learns_who_has_a_second_factor(everywhere: Door, at: AtDoor) -> None:
+    # R109
+    await enrol(everywhere)
+    await give_recovery_codes(everywhere)
+    seen = []
+    for n, username in enumerate(("ada", "bob", "nobody")):
+        told = await at(everywhere, (f"203.0.{n}.5", 1)).password(username, "a wrong one")
+        assert told.word == "refused"
+        # What differs by itself: the form's token, the name that was typed, what is sealed anew each time.
+        text = re.sub(r'[A-Za-z0-9_-]{40,}|value="[^"]*"', "", told.raw.text.replace(username, "-"))
+        headers = {name for name in told.raw.headers if name != "x-request-id"}
+        seen.append((told.raw.status_code, text, headers))
+    assert seen[0] == seen[1] == seen[2]
+
+
+async def test_unknown_users_cost_the_same_work_as_those_with_a_second_factor(door: Door) -> None:
+    await enrol(door)
+    await give_recovery_codes(door)
+    work: dict[str, set[tuple[str, ...]]] = {}
+    for n in range(20):
+        for username in ("ada", "bob", "nobody"):
+            door.trouble.listen()
+            await AtSession(door, (f"198.{n}.{len(username)}.7", 1)).password(username, "a wrong one")
+            door.clock.advance(86_400 * 31)
+            work.setdefault(username, set()).add(tuple(door.trouble.operations))
+    assert work["nobody"] == work["ada"] == work["bob"]
