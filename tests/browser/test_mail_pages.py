@@ -143,8 +143,8 @@ async def test_axe_finds_no_fault_on_the_way(
         # Refusals have a status that the console notes, and axe is a script that the policy stops.
         context = await chromium.new_context(
             viewport={"width": width, "height": 800},
-            color_scheme=theme,
-            bypass_csp=True,  # type: ignore[arg-type]
+            color_scheme="dark" if theme == "dark" else "light",
+            bypass_csp=True,
         )
         page = await context.new_page()
 

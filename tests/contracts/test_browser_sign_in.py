@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Final
 
 import pytest
 from msgspec import structs
@@ -26,6 +27,9 @@ from watchword.server.domain.backchannel_logout import Listener
 from watchword.server.domain.lifetimes import DAY
 from watchword.server.ports.storage import Storage
 from watchword.server.ports.transaction import Writing
+
+CALL: Final = "backchannel_logout"
+MAIL: Final = "mail"
 
 
 async def test_a_browsers_session_comes_by_its_cookie_with_its_user(storage: Storage) -> None:
@@ -263,28 +267,30 @@ async def test_deliveries_are_leased_when_due_longest_first(storage: Storage) ->
     async with storage.write() as tx:
         for delivery in (due, late, future, given_up):
             await tx.add_delivery(delivery)
-        leased = await tx.lease_deliveries(kind="backchannel_logout", now=NOW, until=NOW + 30, limit=10)
+        leased = await tx.lease_deliveries(kind=CALL, now=NOW, until=NOW + 30, limit=10)
     assert leased == [replace(late, due_at=NOW + 30), replace(due, due_at=NOW + 30)]
     async with storage.write() as tx:
-        assert await tx.lease_deliveries(kind="backchannel_logout", now=NOW, until=NOW + 30, limit=10) == []
-        assert await tx.lease_deliveries(kind="backchannel_logout", now=NOW + 1, until=NOW + 99, limit=10) == [replace(future, due_at=NOW + 99)]
+        assert await tx.lease_deliveries(kind=CALL, now=NOW, until=NOW + 30, limit=10) == []
+        assert await tx.lease_deliveries(kind=CALL, now=NOW + 1, until=NOW + 99, limit=10) == [
+            replace(future, due_at=NOW + 99)
+        ]
         await tx.delete_delivery(due.id)
         await tx.delete_delivery("none")
         await tx.put_delivery(again := replace(late, due_at=NOW + 5, tries=4))
         await tx.put_delivery(due)
-        found = await tx.lease_deliveries(kind="backchannel_logout", now=NOW + 50, until=NOW + 60, limit=1)
+        found = await tx.lease_deliveries(kind=CALL, now=NOW + 50, until=NOW + 60, limit=1)
         assert found == [replace(again, due_at=NOW + 60)]
-        assert await tx.lease_deliveries(kind="backchannel_logout", now=NOW + 50, until=NOW + 60, limit=10) == []
+        assert await tx.lease_deliveries(kind=CALL, now=NOW + 50, until=NOW + 60, limit=10) == []
 
 
 async def test_a_lease_takes_deliveries_of_the_asked_kind_alone(storage: Storage) -> None:
-    call, mail = a_delivery(due_at=NOW - 5), a_delivery(kind="mail", due_at=NOW - 1)
+    call, mail = a_delivery(due_at=NOW - 5), a_delivery(kind=MAIL, due_at=NOW - 1)
     async with storage.write() as tx:
         for delivery in (call, mail):
             await tx.add_delivery(delivery)
-        assert await tx.lease_deliveries(kind="mail", now=NOW, until=NOW + 9, limit=10) == [replace(mail, due_at=NOW + 9)]
-        assert not await tx.is_delivery_due(kind="mail", now=NOW)
-        assert await tx.is_delivery_due(kind="backchannel_logout", now=NOW)
+        assert await tx.lease_deliveries(kind=MAIL, now=NOW, until=NOW + 9, limit=10) == [replace(mail, due_at=NOW + 9)]
+        assert not await tx.is_delivery_due(kind=MAIL, now=NOW)
+        assert await tx.is_delivery_due(kind=CALL, now=NOW)
         assert await tx.lease_deliveries(kind="forgotten_password", now=NOW, until=NOW + 9, limit=10) == []
 
 
@@ -297,7 +303,7 @@ async def test_each_due_delivery_is_leased_by_one_node_only(nodes: Nodes) -> Non
 
     async def work(storage: Storage) -> list[str]:
         async with storage.write() as tx:
-            leased = await tx.lease_deliveries(kind="backchannel_logout", now=NOW, until=NOW + 60, limit=7)
+            leased = await tx.lease_deliveries(kind=CALL, now=NOW, until=NOW + 60, limit=7)
         assert len(leased) <= 7
         return [delivery.id for delivery in leased]
 
@@ -323,7 +329,7 @@ async def test_pushed_requests_and_deliveries_go_when_their_end_is_past_and_cons
     async with storage.write() as tx:
         assert await tx.take_pushed_request(dead.handle_hash) is None
         assert await tx.take_pushed_request(live.handle_hash) == live
-        assert len(await tx.lease_deliveries(kind="backchannel_logout", now=NOW, until=NOW + 1, limit=10)) == 1
+        assert len(await tx.lease_deliveries(kind=CALL, now=NOW, until=NOW + 1, limit=10)) == 1
         assert await tx.consent(user.sub, app.client_id) == consent
     assert await storage.sweep(now=NOW + 10_000 * DAY, limit=100) == 1
     async with storage.read() as reading:

@@ -144,7 +144,7 @@ async def test_a_forged_form_is_refused_and_changes_nothing_and_the_real_one_doe
         # With one field more, as a form without any is sent without saying that it is one.
         judge(what, await filled.post(csrf=token, x="1"), "stale")
     for headers in FOREIGN:
-        judge(headers, await filled.post(headers=headers), "forbidden")
+        judge(headers, await filled.post(headers), "forbidden")
     in_the_address = {"csrf": filled.form.fields["csrf"]}
     answer = await filled.visitor.http.post(f"{path}?{urlencode(in_the_address)}", data={**filled.fields, "csrf": ""})
     judge("the token in the address", answer, "stale")

@@ -21,6 +21,7 @@ from watchword.server.domain.lifetimes import HOUR, MINUTE
 from watchword.server.domain.totp import Totp
 from watchword.server.domain.user import User
 from watchword.server.flows.admin import users
+from watchword.server.ports.passwords import PasswordsBusy
 
 ASVS = "OWASP ASVS 5.0"
 NEW: Final = "an entirely different passphrase"
@@ -252,6 +253,44 @@ async def test_a_refused_password_does_not_burn_the_link(mailing: Door) -> None:
     assert await may_sign_in(mailing, NEW)
 
 
+async def test_while_too_many_passwords_are_hashed_the_link_stays_good(
+    here: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitor = Visitor(here)
+    view = await visitor.open(await asked(here))
+
+    async def busy(_: str) -> str:
+        raise PasswordsBusy
+
+    with monkeypatch.context() as patched:
+        patched.setattr(here.cheap, "hash", busy)
+        view = await fill_in(visitor, view)
+        assert (view.status, "problem" in view.ids) == (400, True)
+    assert "flash" in (await fill_in(visitor, view)).ids
+
+
+async def test_a_reset_that_the_database_breaks_off_is_done_wholly_or_not_at_all(here: Door) -> None:
+    visitor = Visitor(here)
+    link = await asked(here)
+    broken = 0
+    while True:
+        view = await visitor.open(link)
+        here.trouble.listen(fails_at=broken)
+        done = await visitor.post(view.forms["reset-password-form"], new_password=NEW, repeated_password=NEW)
+        here.trouble.listen()
+        if done.status_code == 303:
+            break
+        assert done.status_code == 503
+        assert await may_sign_in(here, PASSWORD)
+        assert await Mailbox(here).deliver() == []
+        broken += 1
+        assert broken < 40
+    assert broken > 10
+    assert not await may_sign_in(here, PASSWORD)
+    assert await may_sign_in(here, NEW)
+    assert (await here.kinds()).count("user.password_reset") == 1
+
+
 async def test_a_link_for_one_purpose_does_nothing_for_another(mailing: Door) -> None:
     visitor = Visitor(mailing)
     await change_user(mailing, "ada", email_verified=False)
@@ -284,7 +323,7 @@ async def test_a_reset_does_not_skip_the_second_step(mailing: Door) -> None:
     visitor = Visitor(mailing)
     done = await fill_in(visitor, await visitor.open(await asked(mailing)))
     assert visitor.session is None
-    await visitor.sign_in(done, password=NEW)
+    assert "otp-form" in (await visitor.sign_in(done, password=NEW)).forms
     assert visitor.session is None
     assert "password-form" not in (await visitor.open("/account")).forms
     assert not await may_sign_in(mailing, NEW)

@@ -67,7 +67,7 @@ async def test_adding_an_app_ends_no_session(everywhere: Door) -> None:
     await set_up(everywhere, visitor)
     assert await lives(visitor)
     assert await lives(other)
-    assert everywhere.read(tokens["access_token"])
+    await everywhere.refreshed(everywhere.caller(), tokens["refresh_token"], client_id="spa")
 
 
 async def test_the_page_gives_the_seed_to_scan_to_open_and_to_type(door: Door) -> None:
@@ -88,7 +88,7 @@ async def test_a_wrong_first_code_keeps_the_seed_and_nothing_else(everywhere: Do
     visitor = Visitor(everywhere)
     await visitor.signed_in()
     page = await set_up_page(visitor)
-    app = App.typed(everywhere, page.secret)
+    app, view = App.typed(everywhere, page.secret), page.view
     for typed in (app.wrong(), "", "x"):
         view = await visitor.send(page.view.forms["totp-form"], otp=typed)
         assert view.status == 400

@@ -119,8 +119,8 @@ async def test_one_code_is_wanted(door: Door, codes: dict[str, str]) -> None:
     for agent, path in ((AtSession(door), "/session"), (AtChallenge(door), "/authorize-challenge")):
         await agent.password()
         sent: dict[str, Any] = {"client_id": "web", "auth_session": agent.step, **codes}
-        kind = {"json": sent} if path == "/session" else {"data": sent}
-        answer = await agent.http.post(path, **kind)
+        as_json = path == "/session"
+        answer = await (agent.http.post(path, json=sent) if as_json else agent.http.post(path, data=sent))
         assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
 
 
@@ -198,15 +198,15 @@ async def test_another_client_cannot_take_the_step(everywhere: Door, at: type[At
 async def test_a_step_is_taken_at_the_door_where_it_was_begun(everywhere: Door) -> None:
     app = await enrol(everywhere)
     session, challenge, pages = AtSession(everywhere), AtChallenge(everywhere), AtPages(everywhere)
-    for agent in (session, challenge, pages):
-        assert (await agent.password()).word == "more"
+    for told in (await session.password(), await challenge.password(), await pages.password()):
+        assert told.word == "more"
     assert pages.view is not None
     sealed = pages.view.forms["otp-form"].fields["step"]
-    begun = {session: session.step, challenge: challenge.step}
-    for agent, own in begun.items():
+    begun: dict[AtSession | AtChallenge, str] = {session: session.step, challenge: challenge.step}
+    for at_api, own in begun.items():
         for step in {sealed, *begun.values()} - {own}:
-            agent.step = step
-            assert (await agent.code(otp=app.code())).word == "over"
+            at_api.step = step
+            assert (await at_api.code(otp=app.code())).word == "over"
     for step in begun.values():
         answer = await pages.visitor.post(pages.view.forms["otp-form"], step=step, otp=app.code())
         assert "sign-in-form" in View(answer).forms

@@ -3,6 +3,7 @@
 R124; DESIGN section 7.
 """
 
+import base64
 import io
 import json
 import logging
@@ -20,6 +21,9 @@ from tests.support.codes import OTHER_VERIFIER, VERIFIER, challenge_form, code_f
 from tests.support.databases import sqlite_template
 from tests.support.door import ELSEWHERE, Door, Plan, opener_of
 from tests.support.rfc import rfc, standard
+from tests.support.second_factor import App
+from tests.support.second_factor_pages import codes_in, set_up, set_up_page
+from tests.support.visitor import Visitor
 
 from watchword.server.adapters import structured_log
 from watchword.server.adapters.structured_log import StructuredLog
@@ -78,7 +82,7 @@ class Canaries:
     def note(self, answer: httpx2.Response) -> dict[str, Any]:
         """Keep the secrets of an answer."""
         told: dict[str, Any] = answer.json()
-        names = ("access_token", "refresh_token", "id_token", "authorization_code")
+        names = ("access_token", "refresh_token", "id_token", "authorization_code", "auth_session")
         self.values |= {told[name] for name in names if name in told}
         self.values |= set(answer.cookies.values())
         return told
@@ -88,6 +92,41 @@ class Canaries:
         # A JWT's signature and a refresh token's tag are what makes them work.
         parts = {value.removeprefix(PREFIX)[-24:] for value in self.values if len(value) > 40}
         return [value for value in self.values | parts if value in text]
+
+
+async def a_second_step(door: Door, canaries: Canaries) -> None:
+    """An authenticator app is set up, used and turned off, with right, wrong and used codes."""
+    visitor = Visitor(door, username="bob")
+    await visitor.signed_in()
+    page = await set_up_page(visitor)
+    app = App.typed(door, page.secret)
+    secret = "".join(page.secret.split())
+    pending = page.view.forms["totp-form"].fields["pending"]
+    canaries.values |= {secret, app.seed.hex(), repr(app.seed), page.uri, pending}
+    view = await visitor.send(page.view.forms["totp-form"], otp=app.wrong())
+    codes = codes_in(await visitor.send(view.forms["totp-form"], otp=app.code()))
+    canaries.values |= {*codes, *(code.replace("-", "") for code in codes), f'"{app.code()}"', f'"{app.wrong()}"'}
+    for offer in ("right", "wrong", "recovery_code"):
+        door.clock.advance(60)
+        typed = {"right": app.code(), "wrong": app.wrong(), "recovery_code": codes[0]}[offer]
+        canaries.values.add(f'"{typed}"')
+        body = {"client_id": "web", "username": "bob", "password": PASSWORD}
+        step = canaries.note(await door.caller().post("/session", json=body))["auth_session"]
+        method = offer if offer == "recovery_code" else "otp"
+        second = {"client_id": "web", "auth_session": step, method: typed}
+        for _ in range(2):
+            canaries.note(await door.caller().post("/session", json=second))
+        form = challenge_form(username="bob")
+        step = canaries.note(await door.caller().post("/authorize-challenge", data=form))["auth_session"]
+        canaries.note(await door.caller().post("/authorize-challenge", data={**second, "auth_session": step + "x"}))
+    view = await visitor.sign_in(await visitor.open("/login"))
+    canaries.values.add(view.forms["otp-form"].fields["step"])
+    await visitor.send(view.forms["otp-form"], otp="canary-otp-7f3a")
+    view = await visitor.send(view.forms["recovery-form"], recovery_code=codes[1])
+    view = await visitor.send(view.forms["new-codes-form"])
+    canaries.values |= {*codes_in(view), "canary-otp-7f3a"}
+    view = await visitor.open("/account")
+    await visitor.send(view.forms["turn-off-form"])
 
 
 async def everything_that_happens(door: Door, canaries: Canaries) -> None:
@@ -129,6 +168,7 @@ async def everything_that_happens(door: Door, canaries: Canaries) -> None:
     await owner.post(f"/token?client_secret={CLIENT_SECRET}", content=f"{{{PASSWORD}".encode())
     await owner.post("/session", content=f'{{"password": "{PASSWORD}", "x": "\\ud800"'.encode())
     await owner.post("/session", content=f'{{"password": "{PASSWORD}", "password": "{PASSWORD}"}}'.encode())
+    await a_second_step(door, canaries)
     door.trouble.down = True
     door.clock.advance(5)
     await owner.post("/session", json=sign_in)
@@ -146,6 +186,7 @@ async def test_no_log_line_holds_a_secret(logged: Door, log: WrittenLog) -> None
     slugs = {line["slug"] for line in lines}
     # The run was a full one, or the search would prove little.
     assert {"refresh.rotated", "refresh.fork", "refresh.superseded_elsewhere", "sign_in.refused"} <= slugs
+    assert {"sign_in.second_step", "second_step.refused", "second_step.over"} <= slugs
     assert {"client.secret", "code.wrong_verifier", "storage.unavailable", "request.no_such_path"} <= slugs
     assert len(canaries.values) > 25
     assert canaries.found_in("\n".join(json.dumps(line, ensure_ascii=False) for line in lines)) == []
@@ -158,6 +199,29 @@ async def test_no_audit_row_holds_a_secret(logged: Door, log: WrittenLog) -> Non
     rows = await logged.audit()
     assert {row.kind for row in rows} >= {"session.started", "refresh.theft", "user.signed_up", "grant.ended"}
     assert canaries.found_in(str([row.fields for row in rows])) == []
+
+
+@standard("OWASP ASVS 5.0", "13.3.1")
+async def test_a_copy_of_the_database_gives_nobody_a_second_step(tmp_path: Path) -> None:
+    database = sqlite_template().copy(tmp_path)
+    door = Door(opener_of(database), Plan())
+    await door.open()
+    visitor = Visitor(door)
+    await visitor.signed_in()
+    app, codes = await set_up(door, visitor)
+    visitor = Visitor(door, ELSEWHERE)
+    step = await visitor.sign_in(await visitor.open("/login"))
+    await visitor.send(step.forms["recovery-form"], recovery_code=codes[0])
+    await door.close()
+    kept = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    # What was looked for can be found: the user's name is there.
+    assert b"ada" in kept
+    secret = base64.b32encode(app.seed)
+    for canary in (app.seed, secret, app.seed.hex().encode(), base64.b64encode(app.seed)[:-1]):
+        assert canary not in kept
+    for code in codes:
+        assert code.encode() not in kept
+        assert code.replace("-", "").encode() not in kept
 
 
 async def test_every_line_has_a_slug_a_level_a_time_and_the_requests_id(logged: Door, log: WrittenLog) -> None:
@@ -197,9 +261,11 @@ async def test_a_field_with_a_secrets_name_is_withheld_whoever_slips(log: Writte
 
 async def test_the_parts_of_a_request_do_not_show_secrets_when_printed() -> None:
     # A repr ends up in somebody's debugger, exception or test report.
+    from watchword.server.flows.authenticator_app import SetUp
     from watchword.server.flows.client_authentication import ClientCredentials
     from watchword.server.flows.grant_types.request import TokenRequest
     from watchword.server.flows.passkeys import Returned
+    from watchword.server.flows.second_step import OfferedCode
     from watchword.server.flows.sign_in import PasswordSignIn
     from watchword.server.flows.sign_up import SignUp
 
@@ -208,6 +274,8 @@ async def test_the_parts_of_a_request_do_not_show_secrets_when_printed() -> None
         repr(TokenRequest(grant_type="x", now=0, code="canary", code_verifier="canary", refresh_token="canary")),
         repr(Returned(sealed="canary", response="canary", browser=b"canary")),
         repr(PasswordSignIn(username="ada", password="canary", network="x")),
+        repr(OfferedCode(method="otp", typed="canary", network="x")),
+        repr(SetUp(seed=b"canary", sealed="canary")),
         repr(SignUp(username="ada", password="canary", email=None, network="x")),
     ]
     assert not [text for text in printed if "canary" in text]

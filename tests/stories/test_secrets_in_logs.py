@@ -163,7 +163,7 @@ async def the_pages(visitor: Visitor) -> None:
         "repeated_password",
         "email",
     )
-    keys = ("challenge", "assertion", "credential", "credential_id", "name")
+    keys = ("challenge", "assertion", "credential", "credential_id", "name", "step", "pending", "otp", "recovery_code")
     form = {
         **dict.fromkeys((*fields, *keys, "sid", "client_id", "id_token_hint", "state"), CANARY),
         "decision": "allow",

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode
 
 import httpx2
@@ -15,11 +15,12 @@ from tests.support.cast import PASSWORD
 from tests.support.door import ELSEWHERE, Door
 from tests.support.mailbox import Mailbox
 from tests.support.passkey_pages import options_in, posted, send_new
-from tests.support.second_factor import App, enrol
+from tests.support.second_factor import App, enrol, sub_of
 from tests.support.soft_authenticator import SoftPasskey
 from tests.support.visitor import Form, View, Visitor
 
 from watchword.protocol.redirect_uri import origin_of
+from watchword.server.domain.passkey import Passkey
 
 NEW_PASSWORD: Final = "an entirely different passphrase"
 _TAG = re.compile(r"<[^>]+>")
@@ -27,18 +28,22 @@ _TAG = re.compile(r"<[^>]+>")
 
 @dataclass
 class Filled:
-    """A form as it was shown, in the browser that it was shown to, and what the user typed into it."""
+    """A form as it was shown, in the browser that it was shown to, and what the user typed into it.
+
+    ``later``: what else he would type if he did it later.
+    """
 
     visitor: Visitor
     form: Form
     typed: dict[str, str]
+    later: Callable[[], dict[str, str]] = dict
 
     @property
     def fields(self) -> dict[str, str]:
         """All that goes with it."""
         return {**self.form.fields, **self.typed}
 
-    async def post(self, *, headers: dict[str, str] | None = None, **fields: str | None) -> httpx2.Response:
+    async def post(self, headers: dict[str, str] | None = None, /, **fields: Any) -> httpx2.Response:
         """Send it, with these changes; a field that is None is left out."""
         return await self.visitor.post(self.form, headers=headers, **{**self.typed, **fields})
 
@@ -112,6 +117,23 @@ async def prove_address(door: Door, name: str = "ada") -> None:
         user = await tx.user_by_name(name)
         assert user is not None
         await tx.put_user(replace(user, email_verified=True))
+
+
+async def give_key(door: Door, username: str) -> None:
+    """The user has a passkey; nobody signs in with it."""
+    passkey = Passkey(
+        credential_id=username.encode() * 4,
+        sub=await sub_of(door, username),
+        public_key=b"none that is used",
+        sign_count=0,
+        backup_eligible=True,
+        backed_up=True,
+        transports=(),
+        name="a key",
+        created_at=door.clock.now(),
+    )
+    async with door.parts.storage.write() as tx:
+        await tx.add_passkey(passkey)
 
 
 async def reset_link(door: Door) -> str:
@@ -188,7 +210,7 @@ async def _totp(door: Door) -> Filled:
     shown = re.search(r'id="secret"[^>]*>(.*?)</p>', view.text, re.DOTALL)
     assert shown is not None, view.text
     app = App.typed(door, _TAG.sub(" ", shown[1]))
-    return Filled(visitor, view.forms["totp-form"], {"otp": app.code()})
+    return Filled(visitor, view.forms["totp-form"], {"otp": app.code()}, later=lambda: {"otp": app.code()})
 
 
 async def _totp_remove(door: Door) -> Filled:

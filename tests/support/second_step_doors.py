@@ -113,7 +113,8 @@ class AtPages:
     async def code(self, **code: str) -> Told:
         assert self.view is not None
         form = self.view.forms["otp-form" if "otp" in code else "recovery-form"]
-        answer = await self.visitor.post(form, **code)
+        fields: dict[str, Any] = {**code}
+        answer = await self.visitor.post(form, **fields)
         if answer.status_code in (303, 429):
             return Told({303: "in", 429: "wait"}[answer.status_code], answer)
         assert answer.status_code == 400

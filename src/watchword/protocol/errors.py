@@ -140,14 +140,21 @@ class SecondStepNeeded(InsufficientAuthorization):
     """The password is right and does not do alone; or it was followed by a code that is not.
 
     Args:
-        description: as ever.
+        description, slug, detail: as ever.
         auth_session: with which the sign-in is gone on with; never in a log.
         methods: what it can be gone on with.
-        slug: as ever.
     """
 
-    def __init__(self, description: str, *, auth_session: str, methods: tuple[str, ...], slug: str) -> None:
-        super().__init__(description, slug=slug)
+    def __init__(
+        self,
+        description: str = "",
+        *,
+        auth_session: str = "",
+        methods: tuple[str, ...] = (),
+        slug: str = "",
+        detail: str = "",
+    ) -> None:
+        super().__init__(description, slug=slug, detail=detail)
         self.members = {"auth_session": auth_session, "methods": methods}
 
 

@@ -11,6 +11,7 @@ from watchword.server.adapters.sealing import Sealing
 from watchword.server.adapters.system_clock import SystemClock
 from watchword.server.adapters.system_entropy import SystemEntropy
 from watchword.server.domain.secret_ring import SecretRing
+from watchword.server.domain.totp import Totp
 from watchword.server.domain.totp import purpose_of as purpose_of_totp
 from watchword.server.flows import key_ring
 from watchword.server.flows.directory import Directory
@@ -19,6 +20,7 @@ from watchword.server.flows.parts import Parts
 from watchword.server.ports.sealing import CannotUnseal
 from watchword.server.ports.storage import Storage
 from watchword.server.ports.telemetry import Telemetry
+from watchword.server.ports.transaction import Writing
 from watchword.server.settings import Settings, SettingsError
 from watchword.server.storage import schema
 from watchword.server.storage.database_url import Database, parse_database_url
@@ -46,7 +48,7 @@ async def opened(settings: Settings, telemetry: Telemetry) -> AsyncIterator[Part
     try:
         sealing = Sealing(settings.secrets, entropy)
         signer = LocalSigner(sealing)
-        await _check_secret(storage, settings.secrets, sealing)
+        await _check_secret(storage, settings.secrets, sealing, telemetry)
         await _remember_longest(storage, settings.lifetimes.access_token)
 
         async def reload_keys() -> None:
@@ -71,8 +73,7 @@ async def opened(settings: Settings, telemetry: Telemetry) -> AsyncIterator[Part
         )
     except CannotUnseal:
         raise SettingsError(
-            "what is sealed in the database does not open under WATCHWORD_SECRET: "
-            "list the secret that it was made under, too"
+            "the signing keys do not open under WATCHWORD_SECRET: list the secret that they were made under, too"
         ) from None
     finally:
         passwords.close()
@@ -111,7 +112,7 @@ async def _prepare_schema(database: Database) -> None:
             )
 
 
-async def _check_secret(storage: Storage, secrets: SecretRing, sealing: Sealing) -> None:
+async def _check_secret(storage: Storage, secrets: SecretRing, sealing: Sealing, telemetry: Telemetry) -> None:
     """A wrong secret would make every refresh token look forged: better not to start."""
     async with storage.read() as reading:
         check = await reading.meta(_SECRET_CHECK)
@@ -124,7 +125,7 @@ async def _check_secret(storage: Storage, secrets: SecretRing, sealing: Sealing)
         )
     # What is sealed moves to the newest secret, so that older ones may be dropped once their tokens are dead. The check
     # value comes last: who is interrupted does it again.
-    await _reseal_totps(storage, sealing)
+    await _reseal_totps(storage, sealing, telemetry)
     async with storage.write() as tx:
         for key in await tx.lock_keys():
             if key.sealed is not None:
@@ -132,7 +133,17 @@ async def _check_secret(storage: Storage, secrets: SecretRing, sealing: Sealing)
         await tx.put_meta(_SECRET_CHECK, secrets.newest.check)
 
 
-async def _reseal_totps(storage: Storage, sealing: Sealing) -> None:
+async def _reseal_totp(tx: Writing, totp: Totp, sealing: Sealing, telemetry: Telemetry) -> None:
+    try:
+        resealed = sealing.resealed(totp.sealed, purpose=purpose_of_totp(totp.sub))
+    except CannotUnseal:
+        # One user's trouble, which a recovery code or the operator ends: no reason to refuse everybody.
+        telemetry.warn("totp.unreadable", sub=totp.sub)
+    else:
+        await tx.put_totp(replace(totp, sealed=resealed))
+
+
+async def _reseal_totps(storage: Storage, sealing: Sealing, telemetry: Telemetry) -> None:
     """Seeds of authenticator apps, a few at a time: users sign in with them meanwhile."""
     after = ""
     while True:
@@ -146,8 +157,7 @@ async def _reseal_totps(storage: Storage, sealing: Sealing) -> None:
                 await tx.lock_user(found.sub)
                 totp = await tx.lock_totp(found.sub)
                 if totp is not None:
-                    resealed = sealing.resealed(totp.sealed, purpose=purpose_of_totp(totp.sub))
-                    await tx.put_totp(replace(totp, sealed=resealed))
+                    await _reseal_totp(tx, totp, sealing, telemetry)
         after = page[-1].sub
 
 

@@ -102,6 +102,9 @@ def test_a_sender_is_an_address_with_or_without_a_name(
         "Acc\r\nBcc: eve@evil.example <accounts@example.com>",
         "x" * 61 + " <accounts@example.com>",
         "<>",
+        "a(b)@example.com",
+        "accounts@exa(mple.com",
+        "accounts@-.example",
     ],
 )
 def test_other_senders_are_refused(monkeypatch: pytest.MonkeyPatch, sender: str) -> None:

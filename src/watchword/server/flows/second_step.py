@@ -129,7 +129,11 @@ async def _use_totp(parts: Parts, tx: Writing, user: User, typed: str, *, now: I
     code = totp.parse_code(typed)
     if found is None or code is None:
         raise _wrong()
-    seed = parts.sealer.unseal(found.sealed, purpose=totp.purpose_of(user.sub))
+    try:
+        seed = parts.sealer.unseal(found.sealed, purpose=totp.purpose_of(user.sub))
+    except CannotUnseal:
+        parts.telemetry.warn("totp.unreadable", sub=user.sub)
+        raise _wrong() from None
     step = totp.accepted_step(seed, code, last_step=found.last_step, now=now)
     if step is None:
         raise _wrong()

@@ -16,7 +16,9 @@ from watchword.server.settings.written import Written
 _FORM: Final = "smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465"
 _PORTS: Final = {"smtp": 587, "smtps": 465}
 _LONGEST_NAME: Final = 60
-_SENDER = re.compile(r"(?:(?P<name>[^<>]*)<(?P<bracketed>[^<>\s\"\\]+)>|(?P<bare>[^<>\s\"\\]+))\Z")
+# RFC 5322 §3.2.3: what an address is made of if nothing in it is quoted.
+_ADDRESS: Final = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?"
+_SENDER = re.compile(rf"(?:(?P<name>[^<>]*)<(?P<bracketed>{_ADDRESS})>|(?P<bare>{_ADDRESS}))\Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +103,7 @@ def _sender(text: str) -> tuple[str, str]:
         address = "" if found is None else parse_email(found["bracketed"] or found["bare"])
     except ValueError:
         address = ""
-    if found is None or not address or not address.isascii():
+    if found is None or not address:
         raise SettingsError(
             "WATCHWORD_MAIL_FROM is an address, or Name <address>, such as Accounts <accounts@example.com>; "
             "the address is ASCII"

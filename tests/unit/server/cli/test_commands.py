@@ -84,6 +84,25 @@ def test_a_user_is_disabled_enabled_and_deleted(watchword: Commands) -> None:
     assert watchword.refused("users", "show", "alice") == "watchword: there is no user 'alice'\n"
 
 
+def test_a_users_factors_are_shown_without_secrets_and_removed(watchword: Commands) -> None:
+    sub = with_alice(watchword)
+
+    shown = watchword.done("users", "factors", "alice", "--json").json
+    assert shown == {
+        "sub": sub,
+        "username": "alice",
+        "authenticator_app_since": None,
+        "passkeys": [],
+        "recovery_codes": 0,
+    }
+    assert watchword.done("users", "factors", sub).out.splitlines()[-1].split() == ["recovery", "codes", "0"]
+    said = watchword.done("users", "remove-factors", "alice")
+    assert said.out == "removed all factors of alice; all sessions ended\n"
+    assert watchword.done("users", "show", "alice", "--json").json["epoch"] == 1
+    for command in ("factors", "remove-factors"):
+        assert watchword.refused("users", command, "bob") == "watchword: there is no user 'bob'\n"
+
+
 def test_an_api_takes_a_duration(watchword: Commands) -> None:
     made = watchword.done(
         *("apis", "create", ORDERS, "--scope", "a b", "--alg", "RS256", "--access-token-ttl", "15m", "--json")

@@ -1,7 +1,9 @@
 """The template engine for mails: plain text, nothing escaped. Imported at the first mail."""
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 
@@ -9,9 +11,11 @@ from watchword.server.ports.mail import Letter
 from watchword.server.web.pages import moments
 from watchword.server.web.pages.brand import Brand
 from watchword.server.web.pages.engine import OURS
-from watchword.server.web.pages.letters import wrapped
 from watchword.server.web.pages.locales import chosen
 from watchword.server.web.pages.texts import DEFAULT, catalogues
+
+# RFC 5322 §2.1.1: a line "SHOULD be no more than 78 characters". Links are left whole.
+_WIDTH: Final = 72
 
 
 class LetterEngine:
@@ -57,4 +61,13 @@ class LetterEngine:
             span=lambda seconds: moments.span(float(seconds), texts).unescape(),
         )
         subject = " ".join(said(f"mail.{name}.subject", brand=self._brand.name).split())
-        return Letter(lang=texts.lang, subject=subject, text=wrapped(text))
+        return Letter(lang=texts.lang, subject=subject, text=_wrapped(text))
+
+
+def _wrapped(text: str) -> str:
+    """``text`` in lines that any mail program shows whole."""
+    lines = [
+        textwrap.wrap(line, _WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
+        for line in text.strip().splitlines()
+    ]
+    return "\n".join(part for parts in lines for part in parts) + "\n"

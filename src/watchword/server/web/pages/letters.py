@@ -4,17 +4,14 @@
 none; the subject is the text ``mail.<name>.subject``. An operator's folder may replace any of them.
 """
 
-import textwrap
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from watchword.server.ports.mail import Letter
 from watchword.server.web.pages.brand import Brand
 
-# RFC 5322 §2.1.1: a line "SHOULD be no more than 78 characters". Links are left whole.
-_WIDTH: Final = 72
 Write: TypeAlias = Callable[[str, str, Mapping[str, str]], Letter]
 
 
@@ -40,12 +37,3 @@ class Letters:
         from watchword.server.web.pages.letter_engine import LetterEngine  # noqa: PLC0415
 
         return LetterEngine(self._brand, self._folder).write
-
-
-def wrapped(text: str) -> str:
-    """``text`` in lines that any mail program shows whole."""
-    lines = [
-        textwrap.wrap(line, _WIDTH, break_long_words=False, break_on_hyphens=False) or [""]
-        for line in text.strip().splitlines()
-    ]
-    return "\n".join(part for parts in lines for part in parts) + "\n"
