@@ -195,9 +195,6 @@ async def test_the_standing_is_that_of_user_session_and_client(storage: Storage)
         session_epoch=session.epoch,
         session_ended_reason=None,
         client_enabled=True,
-        auth_time=session.auth_time,
-        acr=session.acr,
-        amr=session.amr,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 from tests.contracts.conftest import StoppedClock
 from tests.contracts.test_schema import upgrade_elsewhere, url_of
 from tests.support.builders import NOW, a_browser_session, a_client, a_code, a_grant, a_session, a_user
@@ -35,6 +36,7 @@ _NEW_COLUMNS = {
     "clients": {"post_logout_redirect_uris", "backchannel_logout_uri", "name", "requires_pkce"},
     "users": {"email_key"},
     "codes": {"id_token_claims"},
+    "grants": {"auth_time", "acr", "amr"},
     "sessions": {"cookie_hash", "idle", "last_seen_at"},
 }
 
@@ -116,6 +118,32 @@ async def test_a_node_of_the_version_before_can_write_on_beside_an_upgrade(first
         assert await tx.session(session.sid) == session
         assert await tx.lock_code(code.code_hash) == code
         assert await tx.user(user.sub) == user
+    await storage.close()
+
+
+async def test_a_grant_of_the_version_before_goes_by_the_sign_in_of_its_session(first: Database) -> None:
+    await upgrade(first)
+    user, client, session, _ = await fill(first)
+    grant = a_grant(session, client)
+    await insert(first, "grants", grant_rows.of_grant(grant))
+    storage = await opened(first)
+    async with storage.write() as tx:
+        found = await tx.lock_grant(grant.id)
+        assert found is not None
+        assert found[0] == grant
+        # A change of something else leaves it to the session.
+        await tx.put_grant(structs.replace(grant, last_used_at=NOW + 9))
+        await tx.put_session(replace(session, acr="stronger", auth_time=session.auth_time + 9))
+        found = await tx.lock_grant(grant.id)
+        assert found is not None
+        assert (found[0].acr, found[0].auth_time, found[0].amr) == ("stronger", session.auth_time + 9, session.amr)
+        new = a_grant(session, client)
+        await tx.add_grant(new)
+        await tx.put_session(replace(session, acr="another"))
+        found = await tx.lock_grant(new.id)
+        assert found is not None
+        assert found[0] == new
+    assert user.sub == grant.sub
     await storage.close()
 
 

@@ -60,9 +60,6 @@ STANDING: Final = Standing(
     session_epoch=0,
     session_ended_reason=None,
     client_enabled=True,
-    auth_time=0,
-    acr="",
-    amr=(),
 )
 
 
@@ -127,6 +124,9 @@ def grant_of(row: Row, now: float = NOW) -> Grant:
         last_used_at=now,
         idle=1e6,
         absolute_end=now + 1e6,
+        auth_time=0,
+        acr="",
+        amr=(),
         generation=generation,
         branch=row.branch,
         forks=row.forks,

@@ -194,6 +194,9 @@ def a_grant(session: Session | None = None, client: Client | None = None, **chan
         "last_used_at": NOW,
         "idle": 14 * DAY,
         "absolute_end": NOW + 90 * DAY,
+        "auth_time": session.auth_time,
+        "acr": session.acr,
+        "amr": session.amr,
     }
     return Grant(**given | changes)
 
@@ -207,9 +210,6 @@ def a_standing(**changes: Any) -> Standing:
         "session_epoch": 0,
         "session_ended_reason": None,
         "client_enabled": True,
-        "auth_time": int(NOW),
-        "acr": ACR_PASSWORD,
-        "amr": ("pwd",),
     }
     return Standing(**given | changes)
 

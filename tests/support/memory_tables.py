@@ -191,9 +191,6 @@ class MemoryReading(MemoryFactorsReading):
             session_epoch=session.epoch if session else 0,
             session_ended_reason=(reason or "session_ended") if ended else None,
             client_enabled=client is not None and client.enabled and client.created_at <= grant.created_at,
-            auth_time=session.auth_time if session else 0,
-            acr=session.acr if session else "",
-            amr=session.amr if session else (),
         )
 
 

@@ -25,9 +25,9 @@ def of_user_token(
         "sid": grant.sid,
         "gid": grant.gid,
         "epoch": standing.session_epoch,
-        "auth_time": standing.auth_time,
-        "acr": standing.acr,
-        "amr": list(standing.amr),
+        "auth_time": grant.auth_time,
+        "acr": grant.acr,
+        "amr": list(grant.amr),
     }
 
 

@@ -22,6 +22,8 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
         shadows, shadowed_generation: for how many generations running a stranger converged within the overlap, and
             the last such generation.
         idle: seconds that the grant may rest unused.
+        auth_time, acr, amr: of the sign-in that it was given for. They never change, whatever sign-in comes after: a
+            token that is renewed must not become stronger than what its user did for it (RFC 9068 §2.2.1).
     """
 
     id: bytes
@@ -35,6 +37,9 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     last_used_at: Instant
     idle: Seconds
     absolute_end: Instant
+    auth_time: int
+    acr: str
+    amr: tuple[str, ...]
     generation: int = 0
     branch: int = 0
     forks: int = 0
@@ -64,9 +69,6 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     session_epoch: int
     session_ended_reason: str | None
     client_enabled: bool
-    auth_time: int
-    acr: str
-    amr: tuple[str, ...]
 
     def ended_reason(self, grant: Grant) -> str | None:
         """Why the grant is over on purpose, or None while it lives."""

@@ -70,7 +70,7 @@ def for_user(
         expires_in=exp - iat,
         scope=str(scope),
         refresh_token=None if answer is None else _refresh_token(parts, grant, answer),
-        id_token=_id_token(parts, grant, standing, token=token, iat=iat, nonce=nonce, about=about)
+        id_token=_id_token(parts, grant, token=token, iat=iat, nonce=nonce, about=about)
         if "openid" in grant.scope
         else None,
         sid=sid,
@@ -165,7 +165,6 @@ def _refresh_token(parts: Parts, grant: Grant, answer: Position) -> str:
 def _id_token(
     parts: Parts,
     grant: Grant,
-    standing: Standing,
     *,
     token: str,
     iat: int,
@@ -178,9 +177,9 @@ def _id_token(
         client_id=grant.client_id,
         issued_at=iat,
         expires_at=iat + ID_TOKEN,
-        auth_time=standing.auth_time,
-        acr=standing.acr,
-        amr=standing.amr,
+        auth_time=grant.auth_time,
+        acr=grant.acr,
+        amr=grant.amr,
         sid=grant.sid,
         access_token=token,
         nonce=nonce,

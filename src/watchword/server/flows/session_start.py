@@ -71,6 +71,9 @@ async def start(parts: Parts, tx: Writing, begin: Beginning, *, sid: str | None 
         last_used_at=now,
         idle=lifetime.idle,
         absolute_end=now + lifetime.absolute,
+        auth_time=proof.auth_time,
+        acr=proof.acr,
+        amr=proof.amr,
     )
     if not joined:
         await tx.add_session(session)
@@ -118,9 +121,6 @@ def standing_of(session: Session, *, user_roles: frozenset[str]) -> Standing:
         session_epoch=session.epoch,
         session_ended_reason=None,
         client_enabled=True,
-        auth_time=session.auth_time,
-        acr=session.acr,
-        amr=session.amr,
     )
 
 

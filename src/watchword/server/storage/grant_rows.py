@@ -59,6 +59,7 @@ def grant_of(row: Row) -> Grant:
     """A grant, from the first 21 columns."""
     (id_, gid, sid, sub, client_id, scope, audiences, created_at, last_used_at, idle, absolute_end) = row[:11]
     (generation, branch, forks, redeemed_at, redeemed_by, forked_by, shadows, shadowed, ended_at, reason) = row[11:21]
+    auth_time, acr, amr = row[21:24]
     return Grant(
         id=id_,
         gid=gid,
@@ -81,6 +82,9 @@ def grant_of(row: Row) -> Grant:
         shadowed_generation=shadowed,
         ended_at=ended_at,
         ended_reason=reason,
+        auth_time=auth_time or 0,
+        acr=acr or "",
+        amr=unpack(amr) if amr else (),
     )
 
 
@@ -109,6 +113,9 @@ def of_grant(grant: Grant) -> dict[str, Any]:
         "ended_at": grant.ended_at,
         "ended_reason": grant.ended_reason,
         "ends_at": grant.absolute_end if grant.ended_at is None else grant.ended_at,
+        "auth_time": grant.auth_time,
+        "acr": grant.acr,
+        "amr": pack(grant.amr),
     }
 
 
@@ -118,7 +125,7 @@ def standing_of(row: Row) -> Standing:
     A session counts as ended when somebody ended it. That a browser's session ran out, idle or absolute, asks for a new
     sign-in there and ends no grant: grants have ends of their own.
     """
-    user_enabled, user_epoch, roles, session_epoch, ended_at, reason, auth_time, acr, amr, client_enabled = row[21:]
+    user_enabled, user_epoch, roles, session_epoch, ended_at, reason, client_enabled = row[24:]
     ended = session_epoch is None or ended_at is not None
     return Standing(
         user_enabled=bool(user_enabled),
@@ -127,9 +134,6 @@ def standing_of(row: Row) -> Standing:
         session_epoch=session_epoch or 0,
         session_ended_reason=(reason or GONE) if ended else None,
         client_enabled=bool(client_enabled),
-        auth_time=auth_time or 0,
-        acr=acr or "",
-        amr=unpack(amr) if amr else (),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ARRAY, Double, LargeBinary, and_, any_, bindparam, select
+from sqlalchemy import ARRAY, Double, LargeBinary, and_, any_, bindparam, func, select
 
 from watchword.server.domain.api import Catalog
 from watchword.server.domain.audit import AuditRecord
@@ -23,6 +23,11 @@ from watchword.server.storage.statement import Call, Row, Statement, Steps, fixe
 
 SESSION_COLUMNS: Final = [column for column in t.sessions.c if column.name != "ends_at"]
 GRANT_COLUMNS: Final = [column for column in t.grants.c if column.name != "ends_at"]
+# A node of the version before writes grants that do not say which sign-in they were given for.
+_GRANT_COLUMNS_OR_SESSIONS: Final = [
+    func.coalesce(column, t.sessions.c[column.name]) if column.name in ("auth_time", "acr", "amr") else column
+    for column in GRANT_COLUMNS
+]
 
 _roles_of_users: Final = (
     select(Gathered(t.user_roles.c.role))
@@ -35,16 +40,13 @@ _users: Final = select(t.users, _roles_of_users)
 # Everything beside the grant is found by its primary key. Only the grant's row is ever locked by this statement.
 _grants: Final = (
     select(
-        *GRANT_COLUMNS,
+        *_GRANT_COLUMNS_OR_SESSIONS,
         t.users.c.enabled,
         t.users.c.epoch,
         _roles_of_users,
         t.sessions.c.epoch,
         t.sessions.c.ended_at,
         t.sessions.c.ended_reason,
-        t.sessions.c.auth_time,
-        t.sessions.c.acr,
-        t.sessions.c.amr,
         # Deleted and created anew, a client is another one, and inherits no grant that was written meanwhile.
         and_(t.clients.c.enabled, t.clients.c.created_at <= t.grants.c.created_at),
     )

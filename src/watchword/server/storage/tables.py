@@ -161,6 +161,10 @@ grants: Final = Table(
     # PostgreSQL finds room for the new version of the row on the same page. (The migration asks it to leave room there;
     # said here, it would load SQLAlchemy's PostgreSQL on SQLite, too.)
     Column("ends_at", Double, nullable=False, index=True),
+    # Of revision 0003. A node of the version before leaves them empty: then the session's count.
+    Column("auth_time", BigInteger),
+    Column("acr", Text),
+    Column("amr", Text),
     # In the order in which a deleted client's grants go, a few at a time.
     Index("ix_grants_client_id", "client_id", "id"),
 )

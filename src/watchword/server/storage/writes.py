@@ -63,7 +63,8 @@ _KEEP_SESSION: Final = fixed(
 )
 _ADD_GRANT: Final = adding(t.grants)
 _LOCK_GRANT: Final = locking(select(t.grants.c.id).where(t.grants.c.id == bindparam("id")))
-PUT_GRANT: Final = changing(t.grants)
+# What a grant was given for stays as it was written.
+PUT_GRANT: Final = changing(t.grants, auth_time=t.grants.c.auth_time, acr=t.grants.c.acr, amr=t.grants.c.amr)
 _ADD_CODE: Final = adding(t.codes)
 _LOCK_CODE: Final = locking(select(t.codes).where(t.codes.c.code_hash == bindparam("code_hash")))
 _PUT_CODE: Final = changing(t.codes)

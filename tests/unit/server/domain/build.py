@@ -39,6 +39,9 @@ def grant(**changes: Any) -> Grant:
         last_used_at=NOW - DAY,
         idle=14 * DAY,
         absolute_end=NOW + 80 * DAY,
+        auth_time=int(NOW),
+        acr="acr",
+        amr=("pwd",),
         generation=3,
         forks=2,
         redeemed_at=NOW - DAY,
@@ -56,9 +59,6 @@ def standing(**changes: Any) -> Standing:
         session_epoch=2,
         session_ended_reason=None,
         client_enabled=True,
-        auth_time=int(NOW),
-        acr="acr",
-        amr=("pwd",),
     )
     return structs.replace(ordinary, **changes)
 

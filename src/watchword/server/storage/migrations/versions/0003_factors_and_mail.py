@@ -17,6 +17,11 @@ def upgrade() -> None:
     op.create_index("ix_users_email_key", "users", ["email_key"])
     op.add_column("codes", sa.Column("id_token_claims", sa.Text, nullable=False, server_default="[]"))
 
+    # What a grant was given for stays with it; those that are there go by their session, as they did.
+    op.add_column("grants", sa.Column("auth_time", sa.BigInteger))
+    op.add_column("grants", sa.Column("acr", sa.Text))
+    op.add_column("grants", sa.Column("amr", sa.Text))
+
     op.create_table(
         "passkeys",
         sa.Column("credential_id", sa.LargeBinary, primary_key=True),
