@@ -7,7 +7,8 @@ Which names a page takes, and which problems it can tell of, stands in ``context
 ``TypeError``. Forms are posted as ``application/x-www-form-urlencoded`` and carry a hidden ``csrf`` field; sign-in,
 sign-up and consent also carry ``request``, the authorization request in progress. What they send:
 
-- ``sign_in`` (#sign-in-form) to ``action``: ``csrf request username password``
+- ``sign_in`` (#sign-in-form) to ``action``: ``csrf request username password``, and ``again`` where it was asked for
+- ``second_step`` to ``action``: ``csrf request step`` and, of #otp-form, ``otp``; of #recovery-form, ``recovery_code``
 - ``sign_up`` (#sign-up-form) to ``action``: ``csrf request username email password``
 - ``consent`` (#consent-form) to ``action``: ``csrf request decision``, where decision is ``allow`` or ``deny``
 - ``sign_out`` (#sign-out-form) to ``action``: ``csrf`` and every one of ``hidden``
@@ -19,6 +20,10 @@ sign-up and consent also carry ``request``, the authorization request in progres
     - ``{action}/end-session``: ``csrf sid``
     - ``{action}/everywhere`` (#everywhere-form): ``csrf``
     - ``{action}/remove-application``: ``csrf client_id``
+    - ``{action}/recovery-codes`` (#new-codes-form): ``csrf``
+    - ``{action}/totp/remove`` (#turn-off-form): ``csrf``
+- ``totp`` (#totp-form) to ``action``: ``csrf pending otp``
+- ``recovery_codes`` holds a link alone
 
 Files are served below ``/static/`` under names with a hash of their content, which browsers may keep for ever.
 An operator's folder of templates replaces any of ours by a file of the same name, which may extend the original as
