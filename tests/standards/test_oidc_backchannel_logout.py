@@ -5,73 +5,26 @@ R017; OpenID Connect Back-Channel Logout 1.0.
 
 import math
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 import httpx2
 import pytest
 from tests.support.builders import a_grant, a_session
-from tests.support.cast import PASSWORD, basic, bearer, public
+from tests.support.cast import PASSWORD, basic, bearer
 from tests.support.door import Door
-from tests.support.fake_outgoing import FakeOutgoing
+from tests.support.logout_stage import URIS, Stage, courier_of, signed_in, staged
 from tests.support.rfc import rfc, standard
 
 from watchword.protocol import access_token, jws
 from watchword.protocol.rejection import TokenRejected
-from watchword.server.domain.backchannel_logout import MOST_NAMED
 from watchword.server.domain.lifetimes import DAY
 from watchword.server.flows import account
 from watchword.server.flows.admin import sessions, users
-from watchword.server.flows.backchannel_logout import AT_ONCE, LEASE, LogoutCalls
-from watchword.server.flows.browser_session import SignedIn
-from watchword.server.flows.courier import Courier
+from watchword.server.flows.backchannel_logout import AT_ONCE, LEASE
 
 LOGOUT = "OpenID Connect Back-Channel Logout 1.0"
 EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
-URIS: Final = {"store": "https://store.example/out", "desk": "https://desk.example/out?of=us"}
-
-
-@dataclass
-class Stage:
-    """A door whose clients ``store`` and ``desk`` want to hear, and the courier that brings it to them."""
-
-    door: Door
-    outgoing: FakeOutgoing
-    courier: Courier
-
-    async def told(self) -> list[dict[str, Any]]:
-        """What the courier brings now."""
-        before = len(self.outgoing.posted)
-        await self.courier.bring()
-        return self.outgoing.claims()[before:]
-
-    async def waiting(self) -> int:
-        """How many deliveries wait, due or not; none is taken by asking."""
-        found = -1
-        with suppress(_Unchanged):
-            async with self.door.parts.storage.write() as tx:
-                later = self.door.clock.now() + 3600
-                waiting = await tx.lease_deliveries(kind="backchannel_logout", now=later, until=0, limit=10_000)
-                found = len(waiting)
-                raise _Unchanged
-        return found
-
-
-class _Unchanged(Exception):
-    """Rolls a transaction back."""
-
-
-def courier_of(door: Door, outgoing: FakeOutgoing) -> Courier:
-    return Courier(door.parts, LogoutCalls(door.parts, outgoing))
-
-
-async def staged(door: Door) -> Stage:
-    async with door.parts.storage.write() as tx:
-        for name, uri in URIS.items():
-            await tx.add_client(public(name, backchannel_logout_uri=uri))
-    outgoing = FakeOutgoing()
-    return Stage(door, outgoing, courier_of(door, outgoing))
 
 
 @pytest.fixture
@@ -127,15 +80,6 @@ async def delete(door: Door, sid: str) -> None:
 
 async def set_password(door: Door, sid: str) -> None:
     await users.set_password(door.parts, "ada", "another four words in a row")
-
-
-async def signed_in(door: Door, sid: str) -> SignedIn:
-    async with door.parts.storage.read() as reading:
-        session = await reading.session(sid)
-        user = None if session is None else await reading.user(session.sub)
-    assert session is not None
-    assert user is not None
-    return SignedIn(session, user)
 
 
 async def log_out_everywhere(door: Door, sid: str) -> None:
@@ -203,23 +147,6 @@ async def test_the_session_that_changed_the_password_goes_on_and_the_others_are_
     # It was lifted over the first cut, and falls with the second.
     await sessions.revoke_all(door.parts, "ada")
     assert [claims["sid"] for claims in await stage.told()] == [here["sid"]]
-
-
-@standard(LOGOUT, "2.4")
-async def test_of_very_many_sessions_each_client_hears_once_and_without_a_session(stage: Stage) -> None:
-    door = stage.door
-    now = door.clock.now()
-    async with door.parts.storage.write() as tx:
-        user = await tx.user_by_name("ada")
-        store, desk = [await tx.client(name) for name in URIS]
-        for number in range(MOST_NAMED + 1):
-            session = a_session(user, created_at=now, expires_at=now + DAY)
-            await tx.add_session(session)
-            await tx.add_grant(a_grant(session, store if number else desk, absolute_end=now + DAY))
-    await sessions.revoke_all(door.parts, "ada")
-    told = await stage.told()
-    assert sorted(claims["aud"] for claims in told) == ["desk", "store"]
-    assert all("sid" not in claims and claims["sub"] == (user and user.sub) for claims in told)
 
 
 async def test_a_session_that_is_dead_already_can_be_ended_again(stage: Stage, home: httpx2.AsyncClient) -> None:

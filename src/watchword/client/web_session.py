@@ -12,12 +12,13 @@ import msgspec
 from watchword.client.identity import Identity
 from watchword.protocol.authentication_class import satisfies
 
-# A path of this very site: one slash, and nothing that a browser reads as another one or strips on the way.
-_LOCAL: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,2000}\Z", re.ASCII)
+# A path of this very site: one slash, and nothing that a browser reads as another one or strips on the way. Of 500
+# characters at most, since it travels in a cookie.
+_LOCAL: Final = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]{0,499}\Z", re.ASCII)
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """What the issuer told to be over. ``at``: when it said so, in seconds since the epoch by its clock.
+    """What the issuer told to be over. ``at``: when it ended, in seconds since the epoch by its clock.
 
     Attributes:
         subject: whose sessions; None where the session alone is named.

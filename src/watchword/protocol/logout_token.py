@@ -2,7 +2,8 @@
 
 Its ``typ`` keeps it apart from all other tokens: no verifier of access tokens or ID tokens takes it.
 
-Implements: OpenID Connect Back-Channel Logout 1.0 §2.4, §2.6, §4; RFC 8725 §3.8, §3.9, §3.11, §3.12.
+Implements: OpenID Connect Back-Channel Logout 1.0 §2.4, §2.6, §4; RFC 8725 §3.8, §3.9, §3.11, §3.12;
+RFC 8417 §2.2 (``toe``).
 Diverges: ``typ`` is demanded, an audience beside the client is refused, and so is a life of more than ten minutes.
 """
 
@@ -23,11 +24,21 @@ _LONGEST_NAME: Final = 255
 _MAX_DATE: Final = 1e11
 
 
-def claims(*, issuer: str, client_id: str, subject: str, sid: str | None, issued_at: int, jti: str) -> dict[str, Any]:
+def claims(
+    *,
+    issuer: str,
+    client_id: str,
+    subject: str,
+    sid: str | None,
+    issued_at: int,
+    jti: str,
+    ended_at: int | None = None,
+) -> dict[str, Any]:
     """The claims of a logout token; times are seconds since the epoch.
 
     Without ``sid`` all sessions of the user at that client are meant. There is never a ``nonce``: §2.4, it "MUST NOT"
-    be there, so that nobody takes the token for an ID token.
+    be there, so that nobody takes the token for an ID token. ``ended_at``: a token may come long after the ending that
+    it tells of; sessions that began since are not meant.
     """
     made: dict[str, Any] = {
         "iss": issuer,
@@ -40,6 +51,9 @@ def claims(*, issuer: str, client_id: str, subject: str, sid: str | None, issued
     }
     if sid is not None:
         made["sid"] = sid
+    if ended_at is not None:
+        # RFC 8417 §2.2: "toe", "the date and time at which the event occurred"; iat is when the token was made.
+        made["toe"] = ended_at
     return made
 
 
@@ -50,6 +64,7 @@ class LogoutToken(msgspec.Struct, frozen=True, kw_only=True):
         subject: whose session; None where the session alone is named.
         sid: which session; None for all of the user's.
         jti: its own name; it counts once.
+        ended_at: when the sessions ended; where the issuer does not say, when it made the token.
     """
 
     issuer: str
@@ -58,6 +73,7 @@ class LogoutToken(msgspec.Struct, frozen=True, kw_only=True):
     issued_at: float
     expires_at: float
     jti: str
+    ended_at: float
 
 
 class _Claims(msgspec.Struct, frozen=True):
@@ -71,6 +87,7 @@ class _Claims(msgspec.Struct, frozen=True):
     events: dict[str, Any]
     sub: str | None = None
     sid: str | None = None
+    toe: int | float | None = None
 
 
 def verify(token: str, keys: jws.KeyLookup, *, issuer: str, client_id: str, now: float, leeway: float) -> LogoutToken:
@@ -107,6 +124,8 @@ def verify(token: str, keys: jws.KeyLookup, *, issuer: str, client_id: str, now:
         issued_at=typed.iat,
         expires_at=typed.exp,
         jti=typed.jti,
+        # Nothing is told before it happened.
+        ended_at=typed.iat if typed.toe is None else min(typed.toe, typed.iat),
     )
 
 
@@ -125,7 +144,7 @@ def _judge_content(typed: _Claims, members: dict[str, Any]) -> None:
 
 
 def _judge_times(typed: _Claims, *, now: float, leeway: float) -> None:
-    if not all(0 <= date <= _MAX_DATE for date in (typed.iat, typed.exp)):
+    if not all(0 <= date <= _MAX_DATE for date in (typed.iat, typed.exp, typed.toe or 0)):
         raise TokenRejected("token.claims", "a date out of range")
     if typed.exp - typed.iat > LONGEST_LIFE:
         raise TokenRejected("token.claims", "a longer life than a logout token has")

@@ -56,6 +56,19 @@ def test_a_logout_token_says_who_and_which_session_and_lives_two_minutes(sid: st
     assert "nonce" not in made
 
 
+@rfc("8417", "2.2")
+def test_an_ending_may_lie_before_its_token_and_never_after_it() -> None:
+    made = logout_token.claims(
+        issuer=ISSUER, client_id=CLIENT, subject="ada", sid=None, issued_at=NOW, jti="once", ended_at=NOW - 5000
+    )
+    assert (made["iat"], made["exp"], made["toe"]) == (NOW, NOW + 120, NOW - 5000)
+    assert judged(signed(**made)).ended_at == NOW - 5000
+    assert judged(signed()).ended_at == NOW
+    assert judged(signed(toe=NOW + 5000)).ended_at == NOW
+    for strange in ("1000", -1, 1e12, True, [1]):
+        assert reason_of(signed(toe=strange)) == "token.claims"
+
+
 @standard(LOGOUT, "2.6")
 def test_a_good_one_names_a_session_or_a_user_or_both() -> None:
     both = judged(signed())

@@ -47,6 +47,10 @@ def test_a_class_is_a_name_that_needs_no_escaping(acr: str) -> None:
 def test_classes_have_a_bound() -> None:
     with pytest.raises(ValueError, match="acr_values"):
         SignInDemand.of(acr_values=["a"] * 21)
+    most = ["a" * 249] * 4
+    assert SignInDemand.of(acr_values=most) == SignInDemand(acr_values=tuple(most))
+    with pytest.raises(ValueError, match="acr_values"):
+        SignInDemand.of(acr_values=[*most[1:], "a" * 251])
 
 
 @pytest.mark.parametrize(
@@ -81,6 +85,7 @@ def test_a_challenge_is_read(headers: list[str], expected: SignInDemand) -> None
     "parameters",
     [
         *("", ", max_age=-1", ', max_age="1.5"', ", max_age=1e3", ', max_age="99999999999"', ', acr_values=""'),
+        f', acr_values="{" ".join(["x" * 240] * 5)}"',
         *(', acr_values="a  b"', ', acr_values="é"', f', acr_values="{"x" * 256}"', f', acr_values="{"x " * 30}x"'),
     ],
 )

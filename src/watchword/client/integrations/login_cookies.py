@@ -19,14 +19,20 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from msgspec import structs
 from starlette.requests import Request
 from starlette.responses import Response
 
 from watchword.client.authorization import PATIENCE, Transaction
+from watchword.client.errors import Misconfigured
 
 # Sign-ins that one browser may have under way; the oldest make room.
 _TABS: Final = 5
 _SESSION_LENGTH: Final = 43
+# Browsers keep a cookie of 4,096 bytes, name and value; servers read some 8 KB of all cookies together.
+_LARGEST: Final = 4000
+_LARGEST_WITH_NEXT: Final = 3500
+_ALL_TABS: Final = 6000
 
 
 class Underway(msgspec.Struct, frozen=True):
@@ -69,14 +75,25 @@ class LoginCookies:
         return _text(hmac.digest(self._form_key, session.encode(), "sha256"))
 
     def set_transaction(self, request: Request, response: Response, underway: Underway) -> None:
-        """Bind a sign-in to the browser."""
+        """Bind a sign-in to the browser. Where the path to go on to makes it too large, it goes on to ``/``.
+
+        Raises:
+            Misconfigured: what is asked for is too much for a cookie.
+        """
         name = self._name(underway.transaction.state)
-        nonce = os.urandom(12)
-        sealed = nonce + self._box.encrypt(nonce, msgspec.json.encode(underway), name.encode())
-        self._set(response, name, _text(sealed), seconds=PATIENCE)
-        others = [other for other in request.cookies if other.startswith(f"{self._session}-")]
-        for other in others[: max(0, len(others) + 1 - _TABS)]:
-            self._set(response, other, "", seconds=0)
+        sealed = self._seal(name, underway)
+        if len(name) + len(sealed) > _LARGEST_WITH_NEXT:
+            sealed = self._seal(name, structs.replace(underway, next="/"))
+        if len(name) + len(sealed) > _LARGEST:
+            raise Misconfigured("the scope and resources of a sign-in are too long for a cookie")
+        self._set(response, name, sealed, seconds=PATIENCE)
+        # Browsers send the oldest first.
+        left, room = _TABS - 1, _ALL_TABS - len(name) - len(sealed)
+        for other, value in reversed(request.cookies.items()):
+            if other.startswith(f"{self._session}-") and other != name:
+                left, room = left - 1, room - len(other) - len(value)
+                if left < 0 or room < 0:
+                    self._set(response, other, "", seconds=0)
 
     def transaction_of(self, request: Request, state: str) -> Underway | None:
         """The sign-in that this browser began under ``state``."""
@@ -91,6 +108,10 @@ class LoginCookies:
     def drop_transaction(self, response: Response, state: str) -> None:
         """A sign-in is over, however it ended."""
         self._set(response, self._name(state), "", seconds=0)
+
+    def _seal(self, name: str, underway: Underway) -> str:
+        nonce = os.urandom(12)
+        return _text(nonce + self._box.encrypt(nonce, msgspec.json.encode(underway), name.encode()))
 
     def _name(self, state: str) -> str:
         return f"{self._session}-{hashlib.sha256(state.encode()).hexdigest()[:16]}"

@@ -9,11 +9,13 @@ Implements: OpenID Connect Back-Channel Logout 1.0 §2.6, §2.7.
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable
-from contextlib import suppress
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from watchword.client.authorization import PATIENCE
+from watchword.client.errors import TryLater
 from watchword.client.identity import Identity
 from watchword.client.session_store import SessionStore
 from watchword.client.token_store import TokenStore
@@ -28,6 +30,9 @@ from watchword.client.web_session import (
 from watchword.protocol.logout_token import LONGEST_LIFE, MAX_LEEWAY, LogoutToken
 
 _SWEEP_PAUSE: Final = 600.0
+# Seconds: an issuer waits some five for the answer to a logout token. And how often a lock is tried meanwhile.
+_LOCK_PATIENCE: Final = 3.0
+_LOCK_PAUSE: Final = 0.01
 
 
 class LoginSessions:
@@ -82,6 +87,9 @@ class LoginSessions:
 
         Returns:
             False if the token came before, or is being followed at this moment.
+
+        Raises:
+            TryLater: another one about the same takes too long.
         """
         mark = self._store.place(self._named("j", token.jti))
         return await asyncio.to_thread(_once, mark, lambda: self._end(token))
@@ -113,13 +121,14 @@ class LoginSessions:
         return [ending for ending in found if ending is not None]
 
     def _end(self, token: LogoutToken) -> None:
-        ending = Ending(subject=token.subject, session_id=token.sid, at=token.issued_at)
+        ending = Ending(subject=token.subject, session_id=token.sid, at=token.ended_at)
         named = f"sub {token.subject}" if token.sid is None else f"sid {token.sid}"
         place = self._store.place(self._named("e", named))
-        before = parse_ending(place.load())
-        # Tokens may come late and out of order; what was ended stays ended.
-        if before is None or before.at < ending.at:
-            place.save(encode_ending(ending))
+        with _locked(place):
+            before = parse_ending(place.load())
+            # Tokens may come late, out of order and at once; what was ended stays ended.
+            if before is None or before.at < ending.at:
+                place.save(encode_ending(ending))
 
     def _named(self, kind: str, what: str) -> str:
         return _place_name(kind, f"{self._issuer}\n{what}")
@@ -149,6 +158,19 @@ class _WhileItLasts:
 
 def _place_name(kind: str, secret: str) -> str:
     return f"{kind}-{hashlib.sha256(secret.encode()).hexdigest()}"
+
+
+@contextmanager
+def _locked(place: TokenStore) -> Iterator[None]:
+    give_up_at = time.monotonic() + _LOCK_PATIENCE
+    while not place.try_lock():
+        if time.monotonic() > give_up_at:
+            raise TryLater("the session store is locked for too long", reason="locked")
+        time.sleep(_LOCK_PAUSE)
+    try:
+        yield
+    finally:
+        place.unlock()
 
 
 def _once(mark: TokenStore, work: Callable[[], None]) -> bool:

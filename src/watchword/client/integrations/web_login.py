@@ -196,7 +196,7 @@ class WebLogin:
 
         Args:
             request: of the browser.
-            go_on_to: the path of this site to come back to.
+            go_on_to: the path of this site to come back to, of at most 500 characters; ``/`` in place of a longer one.
             max_age: seconds that the sign-in may lie back.
             acr_values: the strengths of sign-in that will do.
         """
@@ -205,10 +205,10 @@ class WebLogin:
             begun = await source.begin_sign_in(
                 self._redirect_uri, resources=self._resources, max_age=max_age, acr_values=acr_values
             )
+            response = see_other(begun.url)
+            self._cookies.set_transaction(request, response, Underway(begun.transaction, local_path(go_on_to)))
         except ClientError as error:
             return self._trouble(error)
-        response = see_other(begun.url)
-        self._cookies.set_transaction(request, response, Underway(begun.transaction, local_path(go_on_to)))
         return response
 
     async def step_up(self, request: Request, wanted: StepUpRequired, *, go_on_to: str | None = None) -> Response:

@@ -10,6 +10,7 @@ Implements: RFC 6750 §2.1, §3; RFC 9470 §3.
 """
 
 import logging
+import posixpath
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any, Final, TypeAlias
 
@@ -71,6 +72,12 @@ class WatchwordMiddleware:
         paths: other demands by the beginning of the path, by whole segments; the longest match counts. Text is another
             scope for the same sign-in; a ``Demand`` stands in place of all of the above.
         public: exact paths that need no token, such as ``/healthz``.
+
+    Paths are meant as ``app`` routes them: decoded, and below its mount or root path. Where one could be read as
+    another (doubled slashes, dot segments, backslashes, another case), the demands of both readings must be met.
+
+    Raises:
+        ValueError: a demand that is malformed, or a path that no request could have.
     """
 
     def __init__(
@@ -88,25 +95,70 @@ class WatchwordMiddleware:
         self._resource = resource
         everywhere = Demand(scope, max_age=max_age, acr_values=acr_values)
         self._demands = {"": everywhere}
+        self._tidied = {"": everywhere}
+        known: set[str] = set()
         for path, other in (paths or {}).items():
-            self._demands[path.rstrip("/")] = other if isinstance(other, Demand) else everywhere.with_scope(other)
+            written, tidied = path.rstrip("/"), _tidy(path)
+            if tidied != written.casefold():
+                raise ValueError(f"a path that no request could have: {path!r}")
+            if tidied in known:
+                raise ValueError(f"two demands for one path: {path!r}")
+            known.add(tidied)
+            demand = other if isinstance(other, Demand) else everywhere.with_scope(other)
+            self._demands[written] = self._tidied[tidied] = demand
         self._public = frozenset([public] if isinstance(public, str) else public)
+        # FastAPI(root_path=...) sets it below us, so the scope that we see lacks it.
+        root = getattr(app, "root_path", "")
+        self._root = root if isinstance(root, str) else ""
 
     async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Judge, then hand on or answer."""
-        if scope["type"] not in ("http", "websocket") or scope["path"] in self._public:
+        if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
-        found = await judge(self._resource, scope["headers"], self._demanded(scope["path"]))
+        path = _below(scope.get("root_path", ""), scope["path"])
+        if path in self._public:
+            await self._app(scope, receive, send)
+            return
+        first, *others = self._demanded(path, _below(self._root, scope["path"]))
+        found = await judge(self._resource, scope["headers"], first)
+        for demand in others:
+            if not isinstance(found, Refusal):
+                found = await judge(self._resource, scope["headers"], demand)
         if isinstance(found, Refusal):
             await _answer(found, scope, receive, send)
             return
         await self._app({**scope, TOKEN_KEY: found}, receive, send)
 
-    def _demanded(self, path: str) -> Demand:
-        while path not in self._demands:
-            path = path.rpartition("/")[0]
-        return self._demands[path]
+    def _demanded(self, path: str, other: str) -> list[Demand]:
+        """What each reading of the path demands; nearly always the same."""
+        found = [_longest(self._demands, path), _longest(self._tidied, _tidy(path))]
+        if self._root and other != path:
+            found += [_longest(self._demands, other), _longest(self._tidied, _tidy(other))]
+        return list(dict.fromkeys(found))
+
+
+def _below(root: str, path: str) -> str:
+    """The path as the application routes it: ASGI's ``path`` begins with the ``root_path``, where there is one."""
+    if root and path.startswith(root) and path[len(root) : len(root) + 1] in ("", "/"):
+        return path[len(root) :]
+    return path
+
+
+def _tidy(path: str) -> str:
+    """The path as the most lenient reader takes it, such as one that serves files."""
+    return posixpath.normpath("/" + path.replace("\\", "/").lstrip("/")).rstrip("/").casefold()
+
+
+def _longest(demands: Mapping[str, Demand], path: str) -> Demand:
+    # No longer than the longest that is known: a path of slashes alone would be looked up thousands of times.
+    parts = path.split("/", max(known.count("/") for known in demands) + 1)
+    while parts:
+        found = demands.get("/".join(parts))
+        if found is not None:
+            return found
+        parts.pop()
+    return demands[""]
 
 
 async def _answer(refusal: Refusal, scope: AsgiScope, receive: Receive, send: Send) -> None:

@@ -60,6 +60,11 @@ def listener_of(delivery: Delivery) -> Listener:
     )
 
 
+def ended_at(delivery: Delivery) -> Instant:
+    """When that happened which a delivery tells of."""
+    return delivery.expires_at - GIVE_UP_AFTER
+
+
 def is_taken(status: int) -> bool:
     """Whether the client says that it has ended the session. Anything else, a redirect too, is tried again."""
     return status in _TAKEN

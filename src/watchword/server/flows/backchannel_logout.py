@@ -2,15 +2,26 @@
 
 An announcement is written in the transaction of the ending, and brought by the courier. Logging out twice is fine.
 
+Clients take a token that names a user alone for the end of all his sessions, whenever it comes. So where he has a
+session with the client by then, the ones that are over are named one by one instead.
+
 Implements: OpenID Connect Back-Channel Logout 1.0 §2.3, §2.4, §2.5, §2.7, §2.8.
 """
 
 import math
+from dataclasses import replace
 from typing import Final
 
 from watchword.protocol import logout_token
 from watchword.protocol.id_token import DEFAULT_ALG
-from watchword.server.domain.backchannel_logout import MOST_NAMED, Listener, deliveries, is_taken, listener_of
+from watchword.server.domain.backchannel_logout import (
+    MOST_NAMED,
+    Listener,
+    deliveries,
+    ended_at,
+    is_taken,
+    listener_of,
+)
 from watchword.server.domain.delivery import Delivery
 from watchword.server.domain.identifiers import ID_BYTES, random_id
 from watchword.server.domain.session import Session
@@ -37,7 +48,7 @@ async def announce_user(tx: Writing, user: User, *, besides: str | None, now: In
     """Tell the clients of all sessions of ``user``, whose row is locked in ``tx``, that his epoch ends.
 
     Each message names its session, as every client understands that. Where they would be too many, each client hears
-    once that all sessions of the user are over: the one that stays, too, which costs him a visit here, no password.
+    once that all sessions of the user are over.
 
     Args:
         tx: the transaction of the ending.
@@ -71,10 +82,6 @@ class LogoutCalls:
         self._parts = parts
         self._outgoing = outgoing
 
-    def place_of(self, delivery: Delivery) -> str:
-        """See ``Bringer``."""
-        return delivery.target
-
     async def bring(self, delivery: Delivery) -> None:
         """See ``Bringer``."""
         listener = listener_of(delivery)
@@ -84,7 +91,12 @@ class LogoutCalls:
             # Nobody is called who is not registered any more.
             self._parts.telemetry.tell("backchannel_logout.unregistered", client_id=listener.client_id)
             return
-        failure = await self._post(listener)
+        if listener.sid is None:
+            named = await self._named_instead(listener)
+            if named is not None:
+                await self._announce_later(named, delivery)
+                return
+        failure = await self._post(listener, ended=ended_at(delivery))
         if failure is not None:
             raise NotTaken(failure, resting=delivery.target)
         self._parts.telemetry.note("backchannel_logout.delivered", client_id=listener.client_id, sid=listener.sid)
@@ -99,10 +111,36 @@ class LogoutCalls:
             "backchannel_logout.given_up", tries=delivery.tries + 1, **_told(delivery), detail=reason
         )
 
-    async def _post(self, listener: Listener) -> str | None:
+    async def _named_instead(self, listener: Listener) -> list[Listener] | None:
+        """The sessions of the user with the client that are over; None where he has no other there that goes on."""
+        now = self._parts.clock.now()
+        async with self._parts.storage.read() as reading:
+            user = await reading.user(listener.sub)
+            if user is None:
+                return None
+            living = await reading.listening_clients_of_user(user.sub, epoch=user.epoch, now=now)
+            if listener.client_id not in {one.client_id for one in living}:
+                return None
+            found = []
+            for session in await reading.sessions_of(user.sub):
+                # One that was ended by itself was told of then.
+                if session.epoch < user.epoch and session.ended_at is None:
+                    found += await reading.listeners_of_session(session.sid, now=now)
+            return [one for one in found if one.client_id == listener.client_id]
+
+    async def _announce_later(self, listeners: list[Listener], instead_of: Delivery) -> None:
+        # If this node dies on the way some are written again, under another name: logging out twice is fine.
+        occasion = random_id(self._parts.entropy.draw(ID_BYTES))
+        made = deliveries(listeners, occasion=occasion, now=self._parts.clock.now())
+        for start in range(0, len(made), MOST_NAMED):
+            async with self._parts.storage.write() as tx:
+                for delivery in made[start : start + MOST_NAMED]:
+                    await tx.add_delivery(replace(delivery, expires_at=instead_of.expires_at))
+
+    async def _post(self, listener: Listener, *, ended: Instant) -> str | None:
         """Why it was not taken, or None."""
         try:
-            token = self._mint(listener)
+            token = self._mint(listener, ended=ended)
             status = await self._outgoing.post(listener.target, {"logout_token": token}, seconds=TIMEOUT)
         except Unreached as unreached:
             return str(unreached)
@@ -110,7 +148,7 @@ class LogoutCalls:
             return "no signing key"
         return None if is_taken(status) else f"status {status}"
 
-    def _mint(self, listener: Listener) -> str:
+    def _mint(self, listener: Listener, *, ended: Instant) -> str:
         # Made anew for each try: a token lives for two minutes, and a client may refuse a jti that it has seen.
         claims = logout_token.claims(
             issuer=self._parts.issuer,
@@ -119,6 +157,8 @@ class LogoutCalls:
             sid=listener.sid,
             issued_at=math.floor(self._parts.clock.now()),
             jti=random_id(self._parts.entropy.draw(ID_BYTES)),
+            # What is named needs no date.
+            ended_at=math.floor(ended) if listener.sid is None else None,
         )
         # §2.4: signed and encrypted as ID tokens are.
         return self._parts.signer.sign(claims, typ=logout_token.TYP, alg=DEFAULT_ALG)
