@@ -122,6 +122,9 @@ async def test_a_reload_does_not_show_recovery_codes_again(page: Page, server: R
     await page.locator("#turn-on").click()
     await expect(page.locator("#codes")).to_be_visible()
     await page.reload()
+    # The form belongs to the session under its cookie of before.
+    await expect(page.locator("#error[data-problem=stale]")).to_be_visible()
+    await page.locator("#continue").click()
     await expect(page.locator("#second-step")).to_be_visible()
     await expect(page.locator("#codes")).to_have_count(0)
 

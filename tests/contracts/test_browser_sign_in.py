@@ -294,6 +294,20 @@ async def test_a_lease_takes_deliveries_of_the_asked_kind_alone(storage: Storage
         assert await tx.lease_deliveries(kind="forgotten_password", now=NOW, until=NOW + 9, limit=10) == []
 
 
+async def test_a_lease_passes_over_targets_that_rest(storage: Storage) -> None:
+    far, near = "https://far.example/out", "https://near.example/out"
+    there, here = a_delivery(target=far, due_at=NOW - 5), a_delivery(target=near, due_at=NOW - 1)
+    async with storage.write() as tx:
+        for delivery in (there, here):
+            await tx.add_delivery(delivery)
+        leased = await tx.lease_deliveries(kind=CALL, now=NOW, until=NOW + 9, limit=1, besides=[far, "https://none"])
+        assert leased == [replace(here, due_at=NOW + 9)]
+        assert not await tx.is_delivery_due(kind=CALL, now=NOW, besides=[far])
+        assert await tx.is_delivery_due(kind=CALL, now=NOW, besides=[near])
+        assert await tx.lease_deliveries(kind=CALL, now=NOW, until=NOW + 9, limit=9, besides=[far]) == []
+        assert await tx.lease_deliveries(kind=CALL, now=NOW, until=NOW + 9, limit=9) == [replace(there, due_at=NOW + 9)]
+
+
 async def test_each_due_delivery_is_leased_by_one_node_only(nodes: Nodes) -> None:
     stores = [await nodes.open(), await nodes.open()]
     deliveries = [a_delivery(due_at=NOW - number) for number in range(20)]

@@ -13,9 +13,12 @@ from tests.support.mailbox import Mailbox, link_in, path_of
 from tests.support.rfc import standard
 from tests.support.visitor import View, Visitor, refresh
 
+from watchword.protocol.errors import TooManyTries
 from watchword.server.domain.lifetimes import DAY, HOUR, MINUTE
 from watchword.server.domain.user import User
 from watchword.server.flows.admin import users
+from watchword.server.flows.admin.refusal import Refused
+from watchword.server.flows.verify_email import send_link
 
 ASVS = "OWASP ASVS 5.0"
 NEW = "ada@elsewhere.example"
@@ -242,6 +245,41 @@ async def test_the_address_that_is_there_is_not_proved_twice(here: Door) -> None
     assert await Mailbox(here).deliver() == []
 
 
+async def test_one_user_cannot_have_mail_sent_to_any_number_of_strangers(mailing: Door) -> None:
+    visitor, box = Visitor(mailing), Mailbox(mailing)
+    await visitor.signed_in()
+    for number in range(9):
+        await ask_for(visitor, f"stranger-{number}@example.org")
+        await box.deliver()
+    assert len(box.mailer.sent) == 3
+    assert "throttled" in str((await ask_for(visitor, "another@example.org")).response.url)
+    # Another user is not held up by that.
+    other = Visitor(mailing, ELSEWHERE)
+    other.username = "bob"
+    await other.signed_in()
+    await ask_for(other, "bob@elsewhere.example")
+    assert len(await box.deliver()) == 1
+
+
+async def test_one_network_cannot_have_mail_sent_to_any_number_of_strangers(here: Door) -> None:
+    box, now = Mailbox(here), here.clock.now()
+
+    async def post(network: str | None, number: int) -> bool:
+        user = user_named(f"user {number}", email=None)
+        try:
+            async with here.parts.storage.write() as tx:
+                await tx.add_user(user)
+                await send_link(here.parts, tx, user, f"stranger-{number}@example.org", now=now, network=network)
+        except TooManyTries:
+            return False
+        return True
+
+    assert [await post("203.0.113.0/24", number) for number in range(25)].count(True) <= 22
+    assert await post("198.51.100.0/24", 30)
+    assert await post(None, 31)
+    await box.deliver()
+
+
 async def test_who_is_not_signed_in_is_asked_to_and_his_account_page_leads_on(mailing: Door) -> None:
     owner = Visitor(mailing)
     await owner.signed_in()
@@ -326,6 +364,26 @@ async def test_a_password_that_the_operator_sets_is_told(mailing: Door) -> None:
     await users.set_password(mailing.parts, "bob", PASSPHRASE)
     notice = await Mailbox(mailing).only()
     assert (notice.to, notice.letter.subject) == ("ada@example.org", "Your password at Watchword was changed")
+
+
+@standard(ASVS, "6.3.7")
+@standard(ASVS, "7.4.3")
+async def test_an_operator_may_set_an_address_and_the_one_before_hears_of_it(mailing: Door) -> None:
+    await verified(mailing)
+    visitor, box = Visitor(mailing), Mailbox(mailing)
+    await visitor.signed_in()
+    changed = await users.set_email(mailing.parts, "ada", NEW, verified=True)
+    assert (changed.email, changed.email_verified) == (NEW, True)
+    assert await user_of(mailing) == changed
+    notice = await box.only()
+    assert (notice.to, "e-mail" in notice.letter.subject) == ("ada@example.org", True)
+    assert "email-form" not in (await visitor.open("/account")).forms
+    # Without being vouched for, it gets no mail; and setting it again tells nobody else.
+    assert not (await users.set_email(mailing.parts, "ada", NEW)).email_verified
+    assert await box.deliver() == []
+    with pytest.raises(Refused, match="no e-mail address"):
+        await users.set_email(mailing.parts, "ada", "ada@")
+    assert (await mailing.kinds()).count("admin") == 2
 
 
 async def test_an_operator_may_vouch_for_an_address(here: Door) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from tests.support.door import Door
+from tests.support.passkey_pages import sign_in_with, with_passkey
 from tests.support.rfc import rfc, standard
 from tests.support.visitor import Visitor, read_id_token
 
@@ -31,13 +32,42 @@ async def test_a_claim_that_is_asked_for_stands_in_the_id_token_if_the_scope_cov
 
 
 @standard(CORE, "5.5.1.1")
-async def test_a_class_of_sign_in_in_claims_wins_over_acr_values(everywhere: Door) -> None:
+async def test_a_class_of_sign_in_in_claims_and_one_in_acr_values_are_both_demanded(everywhere: Door) -> None:
     visitor = Visitor(everywhere)
-    asked = claims(id_token={"acr": {"essential": True, "values": [ACR_PASSWORD]}})
-    token = read_id_token(everywhere, await visitor.tokens(claims=asked, acr_values=ACR_PASSKEY))
-    assert token["acr"] == ACR_PASSWORD
-    view = await visitor.ask(claims=claims(id_token={"acr": {"values": ["urn:of:somebody:else"]}}))
-    assert view.answer["error"] == "unmet_authentication_requirements"
+    password = claims(id_token={"acr": {"essential": True, "values": [ACR_PASSWORD]}})
+    two_factor = claims(id_token={"acr": {"essential": True, "value": ACR_TWO_FACTOR}})
+    foreign = claims(id_token={"acr": {"essential": True, "values": ["urn:of:somebody:else"]}})
+    assert read_id_token(everywhere, await visitor.tokens(claims=password))["acr"] == ACR_PASSWORD
+    for asked, acr_values in ((password, ACR_PASSKEY), (two_factor, ACR_PASSWORD)):
+        assert (await visitor.visit(claims=asked, acr_values=acr_values)).problem == "out_of_reach"
+    for asked, demanded in ((foreign, None), (foreign, ACR_PASSWORD), (password, "urn:of:somebody:else")):
+        refused = await visitor.ask(claims=asked, acr_values=demanded)
+        assert refused.answer["error"] == "unmet_authentication_requirements"
+
+
+@standard(CORE, "5.5.1.1")
+@pytest.mark.parametrize("wished", [ACR_PASSKEY, ACR_TWO_FACTOR, "urn:of:somebody:else"])
+async def test_a_class_that_is_only_wished_for_is_no_error_where_the_user_cannot_have_it(
+    everywhere: Door, wished: str
+) -> None:
+    visitor = Visitor(everywhere)
+    asked = claims(id_token={"acr": {"values": [wished]}})
+    assert read_id_token(everywhere, await visitor.tokens(claims=asked))["acr"] == ACR_PASSWORD
+    assert "code" in (await visitor.ask(claims=asked, prompt="none")).answer
+    demanded = await visitor.visit(claims=asked, acr_values=ACR_TWO_FACTOR)
+    assert demanded.problem == "out_of_reach", "a wish does not undo a demand"
+
+
+@standard(CORE, "5.5.1.1")
+async def test_a_class_that_is_wished_for_is_asked_of_who_can_have_it(everywhere: Door) -> None:
+    visitor = Visitor(everywhere)
+    await visitor.tokens()
+    passkey = await with_passkey(visitor)
+    asked = claims(id_token={"acr": {"values": [ACR_PASSKEY]}})
+    assert "code" in (await visitor.ask(claims=asked, prompt="none")).answer, "nobody may be asked there"
+    view = await sign_in_with(visitor, passkey, await visitor.visit(claims=asked))
+    tokens = (await visitor.redeem(view.answer["code"])).json()
+    assert read_id_token(everywhere, tokens)["acr"] == ACR_PASSKEY
 
 
 @standard(CORE, "5.5.1")

@@ -9,9 +9,10 @@ from dataclasses import replace
 from typing import Any, Final
 
 import pytest
+from tests.standards.conftest import OpenDoor
 from tests.support.builders import new_id
 from tests.support.cast import PASSWORD, user_named
-from tests.support.door import ELSEWHERE, FAR_AWAY, Door, OpenStorage, Plan
+from tests.support.door import ELSEWHERE, FAR_AWAY, PUBLIC_ISSUER, Door, OpenStorage, Plan
 from tests.support.mailbox import Mailbox, link_in, path_of, token_of
 from tests.support.rfc import rfc, standard
 from tests.support.visitor import Form, View, Visitor, refresh
@@ -151,9 +152,62 @@ async def test_fetching_a_link_shows_and_uses_up_nothing(mailing: Door) -> None:
         assert "begin" not in mailing.trouble.operations
         assert (await scanner.http.get("/reset-password")).status_code == 200
     head = await Visitor(mailing, FAR_AWAY).http.head(link)
-    assert (head.status_code, head.headers.get("set-cookie")) == (405, None)
+    assert (head.status_code, head.headers["location"]) == (303, f"{mailing.plan.issuer}/reset-password")
+    assert "set-cookie" not in head.headers
     visitor = Visitor(mailing)
     assert "flash" in (await fill_in(visitor, await visitor.open(link))).ids
+
+
+@standard(ASVS, "3.5.1")
+@pytest.mark.parametrize("how", ["opened in another tab", "opened by another site"])
+async def test_a_form_does_nothing_for_a_link_that_was_opened_after_it(mailing: Door, how: str) -> None:
+    await change_user(mailing, "bob", email="bob@evil.example", email_verified=True)
+    hers, his = await asked(mailing), await asked(mailing, "bob")
+    visitor = Visitor(mailing)
+    view = await visitor.open(hers)
+    headers = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+    await visitor.http.get(his, headers=headers if how == "opened by another site" else None)
+    shown = await fill_in(visitor, view)
+    assert shown.status == 400
+    assert "problem" in shown.ids
+    assert 'value="bob"' in shown.text
+    assert 'value="ada"' not in shown.text
+    assert not await may_sign_in(mailing, NEW)
+    assert not await may_sign_in(mailing, NEW, "bob")
+    # Her own link works as before.
+    assert "flash" in (await fill_in(visitor, await visitor.open(hers))).ids
+    assert await may_sign_in(mailing, NEW)
+    assert not await may_sign_in(mailing, NEW, "bob")
+
+
+async def test_a_button_proves_no_address_but_the_one_beside_it(mailing: Door) -> None:
+    visitor = Visitor(mailing)
+    await visitor.signed_in()
+
+    async def link_to(address: str) -> str:
+        await visitor.send((await visitor.open("/account")).forms["email-form"], email=address)
+        return await Mailbox(mailing).link()
+
+    view = await visitor.open(await link_to("first@example.org"))
+    await visitor.http.get(await link_to("second@example.org"))
+    shown = await visitor.send(view.forms["verify-email-form"])
+    assert shown.status == 400
+    assert ("second@example.org" in shown.text, "first@example.org" in shown.text) == (True, False)
+    async with mailing.parts.storage.read() as reading:
+        found = await reading.user_by_name("ada")
+    assert found is not None
+    assert found.email == "ada@example.org"
+    assert "flash" in (await visitor.send(shown.forms["verify-email-form"])).ids
+
+
+@pytest.mark.parametrize("dest", ["iframe", "image", "script", "empty", "object"])
+async def test_a_link_does_nothing_inside_another_page(here: Door, dest: str) -> None:
+    link, visitor = await asked(here), Visitor(here)
+    answer = await visitor.http.get(link, headers={"sec-fetch-dest": dest})
+    assert (answer.status_code, View(answer).problem) == (403, "forbidden")
+    assert visitor.cookie("ww-link") is None
+    await visitor.http.get(link, headers={"sec-fetch-dest": "document"})
+    assert visitor.cookie("ww-link") is not None
 
 
 @standard(ASVS, "6.4.3")
@@ -482,6 +536,23 @@ async def test_a_network_that_asks_for_many_is_slowed_whoever_it_names(mailing: 
     assert views[21].status == 429
     assert int(views[21].response.headers["retry-after"]) <= 10
     assert (await ask(Visitor(mailing, ELSEWHERE))).status == 200
+
+
+async def test_where_nothing_tells_networks_apart_nobody_shuts_the_door_for_everybody(open_door: OpenDoor) -> None:
+    door = await open_door(issuer=PUBLIC_ISSUER, sends_mail=True, sign_up_open=True)
+    await prove_address(door, "ada")
+    proxy = ("10.0.0.1", 1)
+    assert {(await ask(Visitor(door, proxy), f"user-{number}")).status for number in range(40)} == {200}
+    for _ in range(6):
+        assert (await ask(Visitor(door, proxy))).status == 200
+    # Of three links that were made in a row the newest is good for anything.
+    assert (await Mailbox(door).only()).to == "ada@example.org"
+    assert door.heard.count("reset.enough") == 3
+    http, statuses = door.caller(proxy), []
+    for number in range(40):
+        body = {"username": f"user-{number}", "password": "short"}
+        statuses.append((await http.post("/users", json=body)).status_code)
+    assert 429 not in statuses
 
 
 @pytest.mark.parametrize(

@@ -59,15 +59,20 @@ async def test_an_app_is_set_up_by_its_first_code_and_wanted_from_then_on(everyw
 
 
 @standard(ASVS, "7.4.3")
-async def test_adding_an_app_ends_no_session(everywhere: Door) -> None:
+async def test_with_an_app_all_other_sessions_end_which_may_have_had_a_password_alone(everywhere: Door) -> None:
     visitor, other = Visitor(everywhere), Visitor(everywhere, ELSEWHERE)
     await visitor.signed_in()
     await other.signed_in()
     tokens = await other.tokens("spa")
+    mine = await visitor.tokens("spa")
+    before = visitor.session
     await set_up(everywhere, visitor)
     assert await lives(visitor)
-    assert await lives(other)
-    await everywhere.refreshed(everywhere.caller(), tokens["refresh_token"], client_id="spa")
+    assert visitor.session != before
+    assert not await lives(other)
+    ended = await everywhere.refresh(everywhere.caller(), tokens["refresh_token"], client_id="spa")
+    assert ended.json()["error"] == "invalid_grant"
+    await everywhere.refreshed(everywhere.caller(), mine["refresh_token"], client_id="spa")
 
 
 async def test_the_page_gives_the_seed_to_scan_to_open_and_to_type(door: Door) -> None:
@@ -136,7 +141,8 @@ async def test_of_two_pages_that_set_up_an_app_the_first_counts(everywhere: Door
     apps = [App.typed(everywhere, page.secret) for page in (first, second)]
     assert codes_in(await visitor.send(first.view.forms["totp-form"], otp=apps[0].code()))
     view = await visitor.send(second.view.forms["totp-form"], otp=apps[1].code())
-    assert "turn-off-form" in view.forms
+    assert view.problem == "stale", "it was shown to the session under its cookie of before"
+    assert "turn-off-form" in (await visitor.open(view.ids["continue"]["href"])).forms
     assert "totp-form" not in (await visitor.open("/account/totp")).forms
     everywhere.clock.advance(30)
     assert "password-form" in (await sign_in_with_code(Visitor(everywhere, ELSEWHERE), apps[0])).forms

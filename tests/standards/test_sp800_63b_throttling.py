@@ -225,6 +225,19 @@ async def test_a_header_of_ones_own_does_not_rid_a_guesser_of_the_throttle(open_
     assert answers[-1] == 429
 
 
+@pytest.mark.parametrize("own", ["for=1.2.3.4", "x", ""])
+async def test_the_other_header_does_not_rid_a_guesser_behind_a_proxy_of_the_throttle(
+    open_door: OpenDoor, own: str
+) -> None:
+    # The proxy appends X-Forwarded-For, and hands on what the client says in Forwarded.
+    door = await open_door(issuer=PUBLIC_ISSUER, trusted=["10.0.0.0/8"])
+    answers = []
+    for n in range(60):
+        http = door.caller(("10.0.0.1", 1), **{"x-forwarded-for": f"9.9.{n}.9, 8.8.8.8", "forwarded": own})
+        answers.append((await at_simple_door(http, username=f"user{n}")).status_code)
+    assert answers[-1] == 429
+
+
 @pytest.mark.parametrize("how_many", [12, 30])
 async def test_right_passwords_at_once_all_get_in(everywhere: Door, how_many: int) -> None:
     # Turns are taken within a node. Where each request meets a node of its own, tries in flight count like failures.

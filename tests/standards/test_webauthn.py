@@ -54,19 +54,13 @@ async def test_a_passkey_is_added_and_signs_its_user_in(everywhere: Door) -> Non
     assert is_account(view), view.text
     assert "ada" in view.text
     kinds = await everywhere.kinds()
-    assert kinds[:3] == ["session.browser", "factor.passkey_added", "session.browser"]
+    assert kinds[:4] == ["session.browser", "user.logged_out_everywhere", "factor.passkey_added", "session.browser"]
 
 
 @rfc("8176", "2")
 @standard("OpenID Connect Core 1.0", "2")
-@pytest.mark.parametrize(
-    ("flags", "amr"),
-    [
-        (PRESENT_AND_VERIFIED, ["hwk", "user", "mfa"]),
-        (PRESENT_AND_VERIFIED | BE | BS, ["swk", "user", "mfa"]),
-    ],
-)
-async def test_tokens_say_how_the_user_signed_in(everywhere: Door, flags: int, amr: list[str]) -> None:
+@pytest.mark.parametrize("flags", [PRESENT_AND_VERIFIED, PRESENT_AND_VERIFIED | BE | BS])
+async def test_tokens_say_how_the_user_signed_in_and_nothing_that_nobody_proved(everywhere: Door, flags: int) -> None:
     ada = Visitor(everywhere)
     passkey = await with_passkey(ada, flags=flags)
     everywhere.clock.advance(100)
@@ -74,7 +68,7 @@ async def test_tokens_say_how_the_user_signed_in(everywhere: Door, flags: int, a
     view = await other.decide(await sign_in_with(other, passkey, await other.visit()))
     tokens = (await other.redeem(view.answer["code"])).json()
     for claims in (read_id_token(everywhere, tokens), everywhere.read(tokens["access_token"]).claims):
-        assert (claims["acr"], claims["amr"]) == (ACR_PASSKEY, amr)
+        assert (claims["acr"], claims["amr"]) == (ACR_PASSKEY, ["pop", "user", "mfa"])
         assert claims["auth_time"] == int(everywhere.clock.now())
 
 
@@ -423,6 +417,34 @@ async def test_adding_one_wants_a_fresh_sign_in_and_adds_nothing_without(everywh
     assert NAME not in (await ada.open("/account")).text
     await add_passkey(ada, SoftPasskey())
     assert NAME in (await ada.open("/account")).text
+
+
+async def test_a_key_made_on_a_page_that_was_shown_in_time_is_kept_when_its_maker_dawdles(everywhere: Door) -> None:
+    ada = Visitor(everywhere)
+    await ada.signed_in()
+    everywhere.clock.advance(10 * MINUTE - 5)
+    page = await ada.open("/account/passkeys/new")
+    everywhere.clock.advance(5 * MINUTE)
+    view = await send_new(ada, page, SoftPasskey())
+    assert (view.status, "problem" in view.ids) == (200, False)
+    assert NAME in (await ada.open("/account")).text
+
+
+@standard(ASVS, "7.4.3")
+async def test_with_the_first_passkey_all_other_sessions_end_and_with_a_further_one_none(everywhere: Door) -> None:
+    # R099: whoever signed in before knew nothing that is wanted from now on.
+    ada, thief, phone = Visitor(everywhere), Visitor(everywhere, FAR_AWAY), Visitor(everywhere, ELSEWHERE)
+    await thief.signed_in()
+    await ada.signed_in()
+    before = ada.session
+    passkey = await with_passkey(ada)
+    assert is_account(await ada.open("/account"))
+    assert ada.session != before
+    assert not is_account(await thief.open("/account"))
+    await phone.signed_in()
+    await sign_in_with(ada, passkey)
+    await add_passkey(ada, SoftPasskey(), name="The red key")
+    assert is_account(await phone.open("/account"))
 
 
 @standard(ASVS, "7.5.1")

@@ -296,5 +296,5 @@ FORMS: Final[dict[str, FillIn]] = {
 # The forms that make a session, or give a browser a new cookie for the one that it has.
 GIVES_A_COOKIE: Final = (
     *("/login", "/login/passkey", "/login/second-step", "/sign-up"),
-    *("/account/password", "/account/passkeys/remove", "/account/totp/remove"),
+    *("/account/password", "/account/passkeys", "/account/passkeys/remove", "/account/totp", "/account/totp/remove"),
 )

@@ -163,8 +163,11 @@ class MemoryReading(MemoryFactorsReading):
     async def code(self, code_hash: bytes) -> AuthorizationCode | None:
         return self.tables.codes.get(code_hash)
 
-    async def is_delivery_due(self, *, kind: DeliveryKind, now: Instant) -> bool:
-        return any(one.kind == kind and one.due_at <= now < one.expires_at for one in self.tables.deliveries.values())
+    async def is_delivery_due(self, *, kind: DeliveryKind, now: Instant, besides: Sequence[str] = ()) -> bool:
+        return any(
+            one.kind == kind and one.due_at <= now < one.expires_at and one.target not in besides
+            for one in self.tables.deliveries.values()
+        )
 
     async def keys(self) -> list[RingKey]:
         return sorted(self.tables.keys.values(), key=lambda key: (key.created_at, key.kid))
@@ -281,9 +284,12 @@ class MemoryWriting(MemoryReading, MemoryFactorsWriting):
     async def add_delivery(self, delivery: Delivery) -> None:
         self.tables.deliveries[delivery.id] = delivery
 
-    async def lease_deliveries(self, *, kind: DeliveryKind, now: Instant, until: Instant, limit: int) -> list[Delivery]:
+    async def lease_deliveries(
+        self, *, kind: DeliveryKind, now: Instant, until: Instant, limit: int, besides: Sequence[str] = ()
+    ) -> list[Delivery]:
         waiting = sorted(self.tables.deliveries.values(), key=lambda delivery: (delivery.due_at, delivery.id))
         due = [one for one in waiting if one.kind == kind and one.due_at <= now < one.expires_at]
+        due = [one for one in due if one.target not in besides]
         leased = [replace(delivery, due_at=until) for delivery in due[:limit]]
         self.tables.deliveries |= {delivery.id: delivery for delivery in leased}
         return leased

@@ -15,6 +15,8 @@ ERROR: Final = "insufficient_user_authentication"
 _MOST_SECONDS: Final = 999_999_999
 _MOST_CLASSES: Final = 20
 _LONGEST_CLASS: Final = 255
+# All together, with the spaces between them: they travel in headers, addresses and cookies.
+_LONGEST_LIST: Final = 1000
 _MOST_HEADERS: Final = 10
 _LONGEST_HEADER: Final = 8192
 
@@ -58,8 +60,10 @@ class SignInDemand:
         if max_age is not None and (type(max_age) is not int or not 0 <= max_age <= _MOST_SECONDS):
             raise ValueError("max_age is a whole number of seconds, 0 or more")
         classes = tuple(acr_values.split()) if isinstance(acr_values, str) else tuple(acr_values)
-        if len(classes) > _MOST_CLASSES or not all(map(_is_class, classes)):
-            raise ValueError("acr_values are names of printable ASCII without spaces and quotes")
+        if not _are_classes(classes):
+            raise ValueError(
+                "acr_values are names of printable ASCII without spaces and quotes, 1,000 characters in all"
+            )
         return None if max_age is None and not classes else cls(max_age=max_age, acr_values=classes)
 
     def parameters(self) -> list[tuple[str, str]]:
@@ -104,9 +108,13 @@ def _demand(parameters: dict[str, str]) -> SignInDemand:
     age, classes = parameters.get("max_age", ""), tuple(parameters.get("acr_values", "").split(" "))
     found = SignInDemand(
         max_age=int(age) if _SECONDS.match(age) else None,
-        acr_values=classes if len(classes) <= _MOST_CLASSES and all(map(_is_class, classes)) else (),
+        acr_values=classes if _are_classes(classes) else (),
     )
     return SignInDemand(max_age=0) if found == SignInDemand() else found
+
+
+def _are_classes(names: tuple[str, ...]) -> bool:
+    return len(names) <= _MOST_CLASSES and len(" ".join(names)) <= _LONGEST_LIST and all(map(_is_class, names))
 
 
 def _is_class(text: str) -> bool:

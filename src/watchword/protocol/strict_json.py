@@ -62,6 +62,10 @@ def _parse_slowly(data: bytes) -> dict[str, Any]:
             json.dumps(members, ensure_ascii=False).encode("utf-8")
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    except UnicodeEncodeError:
+        raise ValueError("half a surrogate pair") from None
     if type(members) is not dict:
         raise ValueError("not a JSON object")
     return members

@@ -15,6 +15,7 @@ from ipaddress import ip_address
 from pathlib import Path
 from socket import socket
 from types import FrameType
+from typing import get_args
 from urllib.parse import urlsplit
 
 import uvicorn
@@ -29,9 +30,11 @@ from watchword.server.adapters.listening import CannotListen, listen
 from watchword.server.adapters.structured_log import StructuredLog, configure
 from watchword.server.adapters.worker_processes import supervise
 from watchword.server.app import database_of, opened
+from watchword.server.domain.one_time_link import Purpose
 from watchword.server.flows import key_ring
 from watchword.server.flows.mail import Post
 from watchword.server.flows.maintenance import maintained
+from watchword.server.flows.notices import Notice
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.revocation_feed import RevocationFeed
 from watchword.server.settings import Settings, SettingsError
@@ -206,7 +209,18 @@ def _post(settings: Settings) -> Post | None:
         greeting=_greeting(urlsplit(settings.issuer).hostname or "localhost"),
     )
     sender = Address(display_name=mail.sender_name, addr_spec=mail.sender_address)
-    return Post(SmtpMail(relay, sender), Letters(_brand(settings), settings.templates))
+    return Post(SmtpMail(relay, sender), _letters(settings))
+
+
+def _letters(settings: Settings) -> Letters:
+    """What mails say; an operator's own words are tried before anybody waits for them."""
+    letters = Letters(_brand(settings), settings.templates)
+    if settings.templates is not None:
+        try:
+            letters.try_all((*get_args(Purpose), *get_args(Notice)))
+        except ValueError as error:
+            raise SettingsError(f"WATCHWORD_TEMPLATES: {error}") from None
+    return letters
 
 
 def _greeting(host: str) -> str:

@@ -95,6 +95,14 @@ def test_what_is_not_utf8_is_refused(data: bytes) -> None:
         parse_object(data)
 
 
+@pytest.mark.parametrize(
+    ("data", "sentence"), [(b'{"a":"\\ud800"}', "half a surrogate pair"), (b'{"a":"\xff"}', "not UTF-8")]
+)
+def test_what_is_no_text_is_refused_in_words_of_ours_that_repeat_nothing(data: bytes, sentence: str) -> None:
+    with pytest.raises(ValueError, match=f"^{sentence}$"):
+        parse_object(data)
+
+
 def test_a_whole_surrogate_pair_is_a_character() -> None:
     assert parse_object(b'{"a":"\\ud83d\\udd11"}') == {"a": "🔑"}
 

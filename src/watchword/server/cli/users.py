@@ -1,6 +1,7 @@
 """``watchword users``."""
 
 import sys
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +9,7 @@ import typer
 from watchword.server.cli.printing import AsJson, moment, print_done, print_record, print_records
 from watchword.server.cli.running import IDS_MAY_BEGIN_WITH_A_DASH, Failed, run
 from watchword.server.domain.user import User
+from watchword.server.flows.parts import Parts
 
 program = typer.Typer(help="People who sign in.", no_args_is_help=True, rich_markup_mode=None)
 
@@ -96,8 +98,25 @@ def set_password(name: Name, *, password_stdin: PasswordStdin = False, as_json: 
     from watchword.server.flows.admin import users
 
     password = _password(from_stdin=password_stdin)
-    user = run(lambda parts: users.set_password(parts, name, password))
+    user = _told(lambda parts: users.set_password(parts, name, password))
     print_done(f"set the password of {user.username}; all sessions ended", _record(user), as_json=as_json)
+
+
+@program.command("set-email", context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
+def set_email(
+    name: Name,
+    email: Annotated[str, typer.Argument(help="E-mail address.")],
+    *,
+    verified: Annotated[
+        bool, typer.Option("--verified", help="The address is known to be the user's: mail goes there at once.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Give a user another e-mail address; all his sessions end, and the address before hears of it."""
+    from watchword.server.flows.admin import users
+
+    user = _told(lambda parts: users.set_email(parts, name, email, verified=verified))
+    print_done(f"set the e-mail address of {user.username}; all sessions ended", _record(user), as_json=as_json)
 
 
 @program.command(context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
@@ -129,8 +148,20 @@ def remove_factors(name: Name, *, as_json: AsJson = False) -> None:
     """Take passkeys, authenticator app and recovery codes from a user who lost them; all his sessions end."""
     from watchword.server.flows.admin import factors
 
-    user = run(lambda parts: factors.remove(parts, name))
+    user = _told(lambda parts: factors.remove(parts, name))
     print_done(f"removed all factors of {user.username}; all sessions ended", _record(user), as_json=as_json)
+
+
+def _told(change: Callable[[Parts], Awaitable[User]]) -> User:
+    """Carry out a change of which users hear by mail, and say where this one does not."""
+
+    async def whole(parts: Parts) -> tuple[User, bool]:
+        return await change(parts), parts.sends_mail
+
+    user, sends_mail = run(whole)
+    if user.email_verified and not sends_mail:
+        typer.echo("watchword: no mail server is set here (WATCHWORD_SMTP_URL), so no mail tells the user", err=True)
+    return user
 
 
 def _password(*, from_stdin: bool) -> str:

@@ -101,6 +101,15 @@ class RecoveryCodeUsed(AuditEvent):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SecondStepFailed(AuditEvent):
+    """The right password was followed by wrong codes, ``failures`` in a row; not every one of them is told."""
+
+    kind = "second_step.failed"
+    sub: str
+    failures: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PasskeyAdded(AuditEvent):
     """A user added a passkey; ``passkey`` is what he calls it."""
 

@@ -21,7 +21,8 @@ class AuthorizationRequest:
         resources: as they were sent; ``audiences`` and ``scope`` are what may come of them.
         code_challenge: of S256; None for a confidential client that may do without.
         max_age: seconds that the sign-in may lie back; None for any.
-        acr_values: the strengths asked for, in order of preference; any of them satisfies.
+        acr_values: the classes of sign-in that will do, weakest first; empty where any will.
+        acr_wished: those of them that are wished for, and asked of who can reach one; empty where none are.
         hinted_sub: the user whom ``id_token_hint`` or ``claims`` names.
         id_token_claims: what ``claims`` wants in the ID token about the user.
         login_hint: what to fill in as the user name.
@@ -38,6 +39,7 @@ class AuthorizationRequest:
     prompt: frozenset[Prompt] = frozenset()
     max_age: int | None = None
     acr_values: tuple[str, ...] = ()
+    acr_wished: tuple[str, ...] = ()
     hinted_sub: str | None = None
     id_token_claims: tuple[str, ...] = ()
     login_hint: str | None = None

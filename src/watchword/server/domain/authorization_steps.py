@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 from watchword.protocol import pkce, redirect_uri
-from watchword.protocol.authentication_class import LADDER
+from watchword.protocol.authentication_class import LADDER, satisfies
 from watchword.protocol.errors import (
     InvalidRequest,
     InvalidScope,
@@ -45,8 +45,6 @@ KNOWN: Final = frozenset(
         *("display", "ui_locales", "claims_locales"),
     }
 )
-# What can be asked for, and what our sign-ins are.
-ACR_VALUES: Final = LADDER
 
 
 class NotToBeRedirected(Exception):
@@ -77,12 +75,18 @@ class ToTheClient(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
-    """What the steps judge by. ``hinted_sub``: of a good ``id_token_hint``, None for a bad one or none."""
+    """What the steps judge by.
+
+    Attributes:
+        hinted_sub: of a good ``id_token_hint``, None for a bad one or none.
+        classes: of sign-in, that can be had here.
+    """
 
     client: Client | None
     catalog: Catalog
     issuer: str
     hinted_sub: str | None
+    classes: tuple[str, ...] = LADDER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +103,7 @@ class Draft:
     prompt: frozenset[Prompt] = frozenset()
     max_age: int | None = None
     acr_values: tuple[str, ...] = ()
+    acr_wished: tuple[str, ...] = ()
     hinted_sub: str | None = None
     id_token_claims: tuple[str, ...] = ()
 
@@ -249,28 +254,50 @@ def resources_allowed(draft: Draft, world: World) -> Draft:
 
 
 def claims_understood(draft: Draft, _: World) -> Draft:
-    """What ``claims`` demands of the sign-in wins over ``acr_values`` (OpenID Connect Core 1.0 §5.5.1.1)."""
-    acr_values = tuple((draft.one("acr_values") or "").split())
+    """``claims`` is well-formed."""
     text = draft.one("claims")
     if text is None:
-        return replace(draft, acr_values=acr_values)
+        return draft
     try:
         asked = parse_claims(text)
     except ValueError as error:
         raise InvalidRequest(str(error), slug="authorize.claims") from None
     return replace(
-        draft, acr_values=asked.acr_values or acr_values, hinted_sub=asked.sub, id_token_claims=asked.id_token
+        draft,
+        acr_values=asked.acr_values,
+        acr_wished=asked.acr_wished,
+        hinted_sub=asked.sub,
+        id_token_claims=asked.id_token,
     )
 
 
-def age_and_strength(draft: Draft, _: World) -> Draft:
-    """``max_age`` is a number; of the classes asked for at least one must be within our reach (RFC 9470 §5)."""
+def age_known(draft: Draft, _: World) -> Draft:
+    """``max_age`` is a number."""
     age = draft.one("max_age")
     if age is not None and not (age.isascii() and age.isdecimal() and len(age) <= 9):
         raise InvalidRequest("max_age is a number of seconds", slug="authorize.max_age")
-    if draft.acr_values and not set(draft.acr_values) & set(ACR_VALUES):
-        raise UnmetAuthenticationRequirements(slug="authorize.acr")
     return replace(draft, max_age=None if age is None else int(age))
+
+
+def strength_within_reach(draft: Draft, world: World) -> Draft:
+    """What ``acr_values`` and an essential ``acr`` of ``claims`` demand: both, and something here must meet them.
+
+    RFC 9470 §5 has the server refuse what it cannot meet. OpenID Connect Core 1.0 §5.5.1.1 leaves it open what becomes
+    of a request with both; an essential ``acr`` that is not met is a failed sign-in there, a voluntary one is none.
+    """
+    demands = [tuple((draft.one("acr_values") or "").split()), draft.acr_values]
+    acr_values = _meeting(demands, world)
+    if acr_values is None:
+        raise UnmetAuthenticationRequirements(slug="authorize.acr")
+    wished = _meeting([*demands, draft.acr_wished], world) if draft.acr_wished else None
+    return replace(draft, acr_values=acr_values, acr_wished=wished or ())
+
+
+def _meeting(demands: list[tuple[str, ...]], world: World) -> tuple[str, ...] | None:
+    """The classes that meet every demand; empty where nothing is demanded, None where there are none here."""
+    if not any(demands):
+        return ()
+    return tuple(one for one in world.classes if all(satisfies(one, demand) for demand in demands)) or None
 
 
 def hint_is_ours(draft: Draft, world: World) -> Draft:
@@ -304,7 +331,8 @@ STEPS: Final[tuple[Step, ...]] = (
     nonce_without_pkce,
     resources_allowed,
     claims_understood,
-    age_and_strength,
+    age_known,
+    strength_within_reach,
     hint_is_ours,
     rest_at_most_once,
 )
@@ -344,6 +372,7 @@ def understand(parameters: Parameters, world: World) -> AuthorizationRequest:
         prompt=draft.prompt,
         max_age=draft.max_age,
         acr_values=draft.acr_values,
+        acr_wished=draft.acr_wished,
         hinted_sub=draft.hinted_sub,
         id_token_claims=draft.id_token_claims,
         login_hint=draft.one("login_hint"),

@@ -24,11 +24,13 @@ class ClaimsRequest:
 
     Attributes:
         acr_values: classes of which the sign-in must have one; empty where none is demanded.
+        acr_wished: classes of which it should have one, if that can be: the claim is not marked as essential.
         sub: whom the application means; None for anybody.
         id_token: claims about the user that are to stand in the ID token, sorted.
     """
 
     acr_values: tuple[str, ...] = ()
+    acr_wished: tuple[str, ...] = ()
     sub: str | None = None
     id_token: tuple[str, ...] = ()
 
@@ -49,8 +51,12 @@ def parse_claims(text: str) -> ClaimsRequest:
     subs = {sub for asked in (in_id_token, in_userinfo) for sub in _values(asked, "sub")}
     if len(subs) > 1:
         raise ValueError("claims names several subjects")
+    acr, essential = _values(in_id_token, "acr"), in_id_token.get("acr", {}).get("essential", False)
+    if not isinstance(essential, bool):
+        raise ValueError("essential of acr in claims is neither true nor false")
     return ClaimsRequest(
-        acr_values=_values(in_id_token, "acr"),
+        acr_values=acr if essential else (),
+        acr_wished=() if essential else acr,
         sub=next(iter(subs), None),
         id_token=tuple(sorted(in_id_token.keys() & SCOPE_OF.keys())),
     )

@@ -1,6 +1,6 @@
 """The factors that a user has beside the password, and what it takes to change them.
 
-Implements: OWASP ASVS 5.0 §6.1.3, §6.3.4, §7.5.1.
+Implements: OWASP ASVS 5.0 §6.1.3, §7.5.1.
 """
 
 from dataclasses import dataclass

@@ -105,7 +105,7 @@ def email_key(address: str) -> str:
 
 
 def parse_email(text: str) -> str:
-    """An e-mail address, loosely: one @, a dot behind it, no white space. Only a message to it proves it.
+    """An e-mail address, loosely: one @, a dot behind it, visible characters only. Only a message to it proves it.
 
     Raises:
         ValueError: certainly none.
@@ -115,7 +115,10 @@ def parse_email(text: str) -> str:
     if (
         not (at and local and "." in domain.strip("."))
         or len(address) > 254
-        or re.search(r"[\s\x00-\x1f<>,;]", address)
+        or re.search(r"[\s<>,;]", address)
+        # A quoted local part may hold one; no mailbox of our days has it, and not every relay reads it alike.
+        or "@" in local
+        or not _visible(address)
     ):
         raise ValueError("this is no e-mail address")
     return address

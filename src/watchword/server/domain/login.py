@@ -9,13 +9,15 @@ from typing import Final, Literal
 
 from watchword.protocol.authentication_class import satisfies
 from watchword.protocol.errors import ConsentRequired, LoginRequired, OAuthError
-from watchword.server.domain.authorization_request import AuthorizationRequest
+from watchword.server.domain.authorization_request import AuthorizationRequest, Prompt
 from watchword.server.domain.session import Session
 from watchword.server.domain.time import Instant
 
 Next = Literal["sign_in", "consent", "answer"]
 # A node whose clock is further off its database's is not ready, so two nodes are at most this far apart, in seconds.
 CLOCKS_APART: Final = 4
+# A new sign-in, in which anybody may sign in.
+_CHOOSING: Final[frozenset[Prompt]] = frozenset({"login", "select_account", "create"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +44,7 @@ def needs_sign_in(asked: Asked, session: Session | None, *, now: Instant) -> boo
     if session is None:
         return True
     fresh = asked.is_fresh(session)
-    if request.prompt & {"login", "select_account", "create"} and not fresh:
+    if request.prompt & _CHOOSING and not fresh:
         return True
     if request.max_age is not None and now - session.auth_time > request.max_age and not fresh:
         return True
@@ -55,6 +57,17 @@ def is_somebody_else(asked: Asked, session: Session) -> bool:
     """Whether the user who signed in for this request is not the one whom it means."""
     hinted = asked.request.hinted_sub
     return hinted is not None and hinted != session.sub and asked.is_fresh(session)
+
+
+def means_this_user(asked: Asked, session: Session) -> bool:
+    """Whether the request is for the user of ``session``, as far as is known: nobody else is named, or may be chosen.
+
+    Who signed in for this very request has made that choice.
+    """
+    request = asked.request
+    if request.hinted_sub not in (None, session.sub):
+        return False
+    return not request.prompt & _CHOOSING or asked.is_fresh(session)
 
 
 def next_step(asked: Asked, session: Session | None, *, consent_needed: bool, now: Instant) -> Next:

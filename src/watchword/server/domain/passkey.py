@@ -47,8 +47,11 @@ class Passkey:
 
     @property
     def amr(self) -> tuple[str, ...]:
-        """RFC 8176 §2: a key in hardware or one that is copied between devices, with the user present and verified."""
-        return ("swk" if self.backup_eligible else "hwk", "user", "mfa")
+        """RFC 8176 §2: possession of a key was proved, with the user present and verified.
+
+        What the key lies in ("hwk", "swk") nobody has proved: there is no attestation.
+        """
+        return ("pop", "user", "mfa")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

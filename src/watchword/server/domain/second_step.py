@@ -75,6 +75,40 @@ class SecondStep:
         return hashlib.sha256(b"second step\n" + self.nonce).digest()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """How strong a sign-in has to be.
+
+    Attributes:
+        wanted: the authentication classes that are asked for, any of which will do; none asks for nothing.
+        for_change: it is to change factors, for which a recovery code stands in for whatever was lost.
+    """
+
+    wanted: tuple[str, ...] = ()
+    for_change: bool = False
+
+
+NOTHING: Final = Demand()
+
+
+def after_password(factors: Factors, demand: Demand) -> tuple[Method, ...] | None:
+    """What the user has to take a second step with after the right password; empty where the password alone does.
+
+    None where all of that would be weaker than what is asked for, and a passkey of his would not: a session begun by
+    the weaker way would only bring him back to the sign-in page, without a word.
+
+    Args:
+        factors: what the user has enrolled.
+        demand: how strong the sign-in has to be.
+    """
+    for_two = demand.for_change and not satisfies(ACR_PASSWORD, demand.wanted)
+    methods = methods_of(factors, (ACR_TWO_FACTOR,) if for_two else demand.wanted)
+    reached = ACR_TWO_FACTOR if methods else ACR_PASSWORD
+    if satisfies(reached, demand.wanted) or not factors.can_reach(demand.wanted):
+        return methods
+    return ("recovery_code",) if demand.for_change and factors.recovery_codes else None
+
+
 def methods_of(factors: Factors, wanted: tuple[str, ...]) -> tuple[Method, ...]:
     """What the user has to take a second step with after the password; empty where the password alone does.
 

@@ -41,10 +41,16 @@ ACCOUNT_FROM_STRANGERS: Final = Limit(free=30, first=30, most=1 * DAY, memory=30
 # Many people share a network: a slip every five minutes, from all of them, costs nobody anything.
 NETWORK: Final = Limit(free=50, first=1, most=5 * MINUTE, memory=4 * HOUR, leaks=True)
 SIGN_UPS: Final = Limit(free=20, first=10, most=1 * HOUR, memory=5 * HOUR, leaks=True)
+# Where nothing tells networks apart, all share this one, and nobody may shut the door for the others.
+SIGN_UPS_FROM_ANYWHERE: Final = Limit(free=600, first=1, most=5, memory=1 * HOUR, leaks=True)
 # Whoever forgot his password asks once or twice; a network that asks more names other people's accounts.
 FORGOTTEN_FROM_NETWORK: Final = Limit(free=20, first=10, most=1 * HOUR, memory=5 * HOUR, leaks=True)
+# Many people share a network, but few of them prove an address in the same hours.
+PROOFS_FROM_NETWORK: Final = Limit(free=20, first=10, most=1 * HOUR, memory=5 * HOUR, leaks=True)
 # Nobody's mailbox is flooded by who only knows a name or an address: three mails in a row, then two an hour at most.
 MAILS: Final = Limit(free=2, first=20 * MINUTE, most=1 * HOUR, memory=1 * HOUR, leaks=True)
+# Counts only, and slows nobody: wrong codes after a right password, in a row.
+WRONG_CODES: Final = Limit(free=1000, first=1, most=1, memory=30 * DAY)
 KNOWN_NETWORK: Final[Seconds] = 90 * DAY
 
 

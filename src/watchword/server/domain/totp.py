@@ -58,6 +58,11 @@ def code_at(seed: bytes, step: int) -> str:
     return f"{number % 10**DIGITS:0{DIGITS}}"
 
 
+def came_from_the_future(last_step: int, *, now: Instant) -> bool:
+    """Whether a code was taken that cannot have been by this clock, so that no code can be until it catches up."""
+    return last_step > int(now // STEP) + STEPS_AROUND[-1]
+
+
 def accepted_step(seed: bytes, code: str, *, last_step: int, now: Instant) -> int | None:
     """The time step of a good ``code`` that was not taken yet; None for any other.
 

@@ -7,23 +7,21 @@ import math
 from dataclasses import dataclass, field, replace
 
 from watchword.protocol.authentication_class import ACR_PASSWORD
-from watchword.protocol.errors import InvalidCredentials, PasswordRefused, TemporarilyUnavailable
+from watchword.protocol.errors import PasswordRefused, TemporarilyUnavailable
 from watchword.server.domain import factors as rule
 from watchword.server.domain.audit import PasswordChanged
 from watchword.server.domain.consent import Consent
 from watchword.server.domain.grant import Grant
 from watchword.server.domain.session import Session
 from watchword.server.domain.time import Instant
-from watchword.server.domain.user import User
 from watchword.server.flows.browser_session import SignedIn, hash_of, new_cookie
 from watchword.server.flows.endings import end_everything, end_grant, end_session
-from watchword.server.flows.factors import SignInAnew
+from watchword.server.flows.factors import SignInAnew, lock_living, usable
 from watchword.server.flows.new_password import NotAccepted, hash_accepted
 from watchword.server.flows.notices import tell
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.sign_in import PasswordSignIn, check_password
 from watchword.server.ports.passwords import PasswordsBusy
-from watchword.server.ports.transaction import Writing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +69,7 @@ async def change_password(parts: Parts, signed_in: SignedIn, asked: NewPassword,
 
     Raises:
         InvalidCredentials, TooManyTries: the current password is not it; it counts like a failed sign-in.
+        SessionOver: the session ended meanwhile.
         SignInAnew: the user has more than a password, and this session's sign-in is too old or too weak.
         PasswordRefused: the new one does not meet the policy; the description says why.
         TemporarilyUnavailable: too many passwords are being hashed.
@@ -88,57 +87,58 @@ async def change_password(parts: Parts, signed_in: SignedIn, asked: NewPassword,
     except PasswordsBusy:
         raise TemporarilyUnavailable(slug="account.busy", retry_after=2) from None
     async with parts.storage.write() as tx:
-        locked = await _lock_user(tx, signed_in)
-        factors, sid = await tx.factors(user.sub), signed_in.session.sid
+        locked, session = await lock_living(tx, signed_in, now=now)
+        factors = usable(parts, await tx.factors(user.sub))
         needed = rule.needed_for_change(factors)
         # The password was just typed: where nothing else is enrolled, no sign-in proves more.
-        if needed != ACR_PASSWORD and not rule.may_change(factors, signed_in.session, now=now):
+        if needed != ACR_PASSWORD and not rule.may_change(factors, session, now=now):
             raise SignInAnew(needed)
-        ended = await end_everything(tx, locked, reason="password_changed", now=now, besides=sid)
+        ended = await end_everything(tx, locked, reason="password_changed", now=now, besides=session.sid)
         await tx.put_user(replace(ended, password_hash=hashed))
-        await _lift(tx, sid, epoch=ended.epoch, cookie=cookie, now=now)
+        lifted = replace(session, epoch=ended.epoch, cookie_hash=hash_of(cookie))
+        # A password alone makes no stronger sign-in fresh.
+        fresh = replace(lifted, auth_time=math.floor(now)) if session.acr == ACR_PASSWORD else lifted
+        await tx.put_session(fresh)
         await tx.record(PasswordChanged(sub=user.sub), now=now)
         await tell(parts, tx, locked, "password_changed", now=now, locale=asked.locale)
     return cookie
 
 
 async def log_out_everywhere(parts: Parts, signed_in: SignedIn, *, now: Instant) -> None:
-    """End all sessions of the user, this one too."""
+    """End all sessions of the user, this one too.
+
+    Raises:
+        SessionOver: it ended before, and then it ends nobody else's.
+    """
     async with parts.storage.write() as tx:
-        locked = await _lock_user(tx, signed_in)
+        locked, _ = await lock_living(tx, signed_in, now=now)
         await tx.put_user(await end_everything(tx, locked, reason="by_the_user", now=now))
 
 
 async def end_one_session(parts: Parts, signed_in: SignedIn, sid: str, *, now: Instant) -> None:
-    """End one session of the user; one that is not his is left alone."""
+    """End one session of the user; one that is not his is left alone.
+
+    Raises:
+        SessionOver: that of who asks ended meanwhile.
+    """
     async with parts.storage.write() as tx:
+        # Two sessions are locked, in whatever order: nobody locks two of a user without the user.
+        await lock_living(tx, signed_in, now=now)
         session = await tx.lock_session(sid)
         if session is not None and session.sub == signed_in.user.sub:
             await end_session(tx, session, reason="by_the_user", now=now)
 
 
 async def remove_application(parts: Parts, signed_in: SignedIn, client_id: str, *, now: Instant) -> None:
-    """Take back a consent, and end what was granted by it."""
+    """Take back a consent, and end what was granted by it.
+
+    Raises:
+        SessionOver: the session ended meanwhile.
+    """
     async with parts.storage.write() as tx:
         # Whoever redeems a code of the application locks the user too: wholly before this, or wholly after.
-        await tx.lock_user(signed_in.user.sub)
+        await lock_living(tx, signed_in, now=now)
         await tx.delete_consent(signed_in.user.sub, client_id)
         grants: list[Grant] = await tx.grants_of_user(signed_in.user.sub, client_id)
         for grant in grants:
             await end_grant(tx, grant, reason="consent_withdrawn", now=now)
-
-
-async def _lock_user(tx: Writing, signed_in: SignedIn) -> User:
-    locked = await tx.lock_user(signed_in.user.sub)
-    if locked is None or not locked.enabled or locked.epoch != signed_in.session.epoch:
-        raise InvalidCredentials(slug="account.session_over", detail="the session ended meanwhile")
-    return locked
-
-
-async def _lift(tx: Writing, sid: str, *, epoch: int, cookie: str, now: Instant) -> None:
-    session = await tx.lock_session(sid)
-    if session is None or session.ended_at is not None:
-        return
-    lifted = replace(session, epoch=epoch, cookie_hash=hash_of(cookie))
-    # A password alone makes no stronger sign-in fresh.
-    await tx.put_session(replace(lifted, auth_time=math.floor(now)) if session.acr == ACR_PASSWORD else lifted)

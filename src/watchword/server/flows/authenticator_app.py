@@ -24,7 +24,7 @@ from watchword.server.flows.browser_session import SignedIn
 from watchword.server.flows.factors import end_the_others, enrolled, lock_for_change, must_be_fresh
 from watchword.server.flows.notices import tell
 from watchword.server.flows.parts import Parts
-from watchword.server.flows.recovery_codes import drop_without_factor, first_codes
+from watchword.server.flows.recovery_codes import Added, drop_without_factor, first_codes
 from watchword.server.ports.sealing import CannotUnseal
 
 # As long as somebody may look for his phone and install an app.
@@ -101,13 +101,10 @@ def resume(parts: Parts, signed_in: SignedIn, sealed: str, *, now: Instant) -> S
     return SetUp(seed=packed[_HEAD.size :], sealed=sealed)
 
 
-async def confirm(
-    parts: Parts, signed_in: SignedIn, set_up: SetUp, typed: str, *, now: Instant, locale: str
-) -> list[str] | None:
-    """Keep the app, which has shown a first code. ``locale``: the user's languages, for what he is told by mail.
+async def confirm(parts: Parts, signed_in: SignedIn, set_up: SetUp, typed: str, *, now: Instant, locale: str) -> Added:
+    """Keep the app, which has shown a first code. All other sessions end, which may have had a password alone.
 
-    Returns:
-        The user's first recovery codes; None where he has some.
+    ``locale``: the user's languages, for what he is told by mail.
 
     Raises:
         SignInAnew, InvalidCredentials: as ``lock_for_change``.
@@ -125,13 +122,14 @@ async def confirm(
         await tx.lock_user(sub)
         if (await tx.factors(sub)).totp:
             raise AlreadySetUp
-        user, _ = await lock_for_change(tx, signed_in, now=now)
+        user, _ = await lock_for_change(parts, tx, signed_in, now=now)
         # The first code is used up as well.
         await tx.put_totp(Totp(sub=sub, sealed=sealed, last_step=step, created_at=now))
         codes = await first_codes(parts, tx, user)
         await tx.record(TotpAdded(sub=sub), now=now)
         await tell(parts, tx, user, "totp_added", now=now, locale=locale)
-    return codes
+        _, cookie = await end_the_others(parts, tx, user, signed_in, reason="factor_added", now=now)
+    return Added(codes=codes, cookie=cookie)
 
 
 async def turn_off(parts: Parts, signed_in: SignedIn, *, now: Instant, locale: str) -> str | None:
@@ -144,7 +142,7 @@ async def turn_off(parts: Parts, signed_in: SignedIn, *, now: Instant, locale: s
         SignInAnew, InvalidCredentials: as ``lock_for_change``.
     """
     async with parts.storage.write() as tx:
-        user, factors = await lock_for_change(tx, signed_in, now=now)
+        user, factors = await lock_for_change(parts, tx, signed_in, now=now)
         if not factors.totp:
             return None
         await tx.delete_totp(user.sub)

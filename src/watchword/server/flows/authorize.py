@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from watchword.protocol import base64url, id_token, jws
+from watchword.protocol.authentication_class import satisfies
 from watchword.protocol.errors import (
     AccessDenied,
     InvalidRequestUri,
@@ -35,13 +36,13 @@ from watchword.server.domain.consent import Consent
 from watchword.server.domain.grant_types.authorization_code import AuthorizationCode
 from watchword.server.domain.lifetimes import AUTHORIZATION_CODE
 from watchword.server.domain.login import Asked
-from watchword.server.domain.session import Authentication
+from watchword.server.domain.session import Authentication, Session
 from watchword.server.domain.time import Instant
 from watchword.server.domain.travelling_request import Parameters
 from watchword.server.flows import minting
 from watchword.server.flows.browser_session import SignedIn, hash_of
 from watchword.server.flows.client_authentication import must_be_ready
-from watchword.server.flows.factors import enrolled
+from watchword.server.flows.factors import classes_here, enrolled
 from watchword.server.flows.parts import Parts
 from watchword.server.ports.sealing import CannotUnseal
 
@@ -123,6 +124,7 @@ async def resume(parts: Parts, sealed: str, *, now: Instant) -> Underway:
 
     Raises:
         NotToBeRedirected: it is not ours, or too old.
+        ToTheClient: the client was changed meanwhile, and may not ask for this any more.
     """
     try:
         packed = parts.sealer.unseal(base64url.decode(sealed), purpose=_PURPOSE)
@@ -157,15 +159,15 @@ async def proceed(
             asked="consent" in request.prompt,
         )
     session = None if signed_in is None else signed_in.session
-    step = login.next_step(underway.asked, session, consent_needed=needed, now=now)
+    asked = await _asked_of(parts, underway.asked, session)
+    step = login.next_step(asked, session, consent_needed=needed, now=now)
     if "none" in request.prompt and (refusal := login.silent_refusal(step)) is not None:
         return refused(parts, underway, refusal)
     if step == "sign_in" or signed_in is None:
         if session is not None and login.is_somebody_else(underway.asked, session):
             # Asking again would go in a circle.
             return refused(parts, underway, LoginRequired("another user signed in", slug="authorize.other_user"))
-        if session is not None and not (await enrolled(parts, session.sub)).can_reach(request.acr_values):
-            # Signing in again would not help him. RFC 9470 §5.
+        if session is not None and await _is_out_of_reach(parts, underway, session):
             return OutOfReach(refused(parts, underway, UnmetAuthenticationRequirements(slug="authorize.out_of_reach")))
         return SignInWanted()
     if step == "consent":
@@ -173,9 +175,30 @@ async def proceed(
     return await _answer(parts, underway, signed_in, scope=scope, audiences=audiences, now=now)
 
 
+async def _asked_of(parts: Parts, asked: Asked, session: Session | None) -> Asked:
+    """What is asked of this very user: a class that is only wished for is demanded of who can reach it.
+
+    OpenID Connect Core 1.0 §5.5.1.1: it is no error if he cannot, nor if he must not be asked to sign in.
+    """
+    wished = asked.request.acr_wished
+    if session is None or not wished or "none" in asked.request.prompt or satisfies(session.acr, wished):
+        return asked
+    if not (await enrolled(parts, session.sub)).can_reach(wished):
+        return asked
+    return replace(asked, request=replace(asked.request, acr_values=wished))
+
+
+async def _is_out_of_reach(parts: Parts, underway: Underway, session: Session) -> bool:
+    """Whether signing in again would not help: the request is for this very user, who cannot meet it. RFC 9470 §5."""
+    if not login.means_this_user(underway.asked, session):
+        return False
+    return not (await enrolled(parts, session.sub)).can_reach(underway.request.acr_values)
+
+
 async def allowed(parts: Parts, underway: Underway, signed_in: SignedIn, *, now: Instant) -> Answer | SignInWanted:
     """The user said yes: remember it, and answer."""
-    if login.needs_sign_in(underway.asked, signed_in.session, now=now):
+    asked = await _asked_of(parts, underway.asked, signed_in.session)
+    if login.needs_sign_in(asked, signed_in.session, now=now):
         return SignInWanted()
     scope, audiences = await _grantable(parts, underway, signed_in, now=now)
     async with parts.storage.write() as tx:
@@ -236,6 +259,7 @@ async def _understood(
         catalog=(await parts.directory.offer(now=now)).catalog,
         issuer=parts.issuer,
         hinted_sub=hinted_sub(parts, hints[0]) if len(hints) == 1 else None,
+        classes=classes_here(parts),
     )
     request = understand(parameters, world)
     if client is None:

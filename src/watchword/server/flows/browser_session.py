@@ -65,6 +65,12 @@ async def begin(
 
     The same user in the same browser goes on in his session, under a new cookie; another user's session there ends.
 
+    Class, methods and instant are those of the last sign-in, also where it was a weaker one: an application that asked
+    for a new sign-in (``prompt=login``) is told what that one was. Where something stronger was asked for, a weaker one
+    does not come here (``second_step.after_password``), so nobody falls back by doing what he was asked to do. A second
+    session beside the stronger one would keep the strength, but who signs out in this browser would leave it behind,
+    and with it the applications that he opened by it.
+
     Args:
         parts: of the node.
         proof: how and when he signed in.

@@ -5,9 +5,11 @@ Implements: OWASP ASVS 5.0 §7.4.3, §7.5.1; NIST SP 800-63B-4 §4.1, §4.6.
 
 from dataclasses import replace
 
+from watchword.protocol.authentication_class import ACR_PASSKEY, LADDER
 from watchword.protocol.errors import InvalidCredentials
 from watchword.server.domain import factors as rule
 from watchword.server.domain.factors import Factors
+from watchword.server.domain.session import Session
 from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User
 from watchword.server.flows.browser_session import SignedIn, hash_of, new_cookie
@@ -24,10 +26,27 @@ class SignInAnew(Exception):
         self.acr = acr
 
 
+class SessionOver(InvalidCredentials):
+    """The session ended while its user was at work with it: he signs in again, and nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__(slug="account.session_over", detail="the session ended meanwhile")
+
+
+def classes_here(parts: Parts) -> tuple[str, ...]:
+    """The classes of sign-in that users can have at this issuer, weakest first."""
+    return LADDER if parts.passkeys is not None else tuple(one for one in LADDER if one != ACR_PASSKEY)
+
+
 async def enrolled(parts: Parts, sub: str) -> Factors:
-    """What the user has beside the password."""
+    """What the user has beside the password, and can use here."""
     async with parts.storage.read() as reading:
-        return await reading.factors(sub)
+        return usable(parts, await reading.factors(sub))
+
+
+def usable(parts: Parts, factors: Factors) -> Factors:
+    """``factors`` without passkeys where this issuer has none: those of the host before must not lock anybody out."""
+    return factors if parts.passkeys is not None else replace(factors, passkeys=0)
 
 
 async def must_be_fresh(parts: Parts, signed_in: SignedIn, *, now: Instant) -> Factors:
@@ -42,19 +61,41 @@ async def must_be_fresh(parts: Parts, signed_in: SignedIn, *, now: Instant) -> F
     return found
 
 
-async def lock_for_change(tx: Writing, signed_in: SignedIn, *, now: Instant) -> tuple[User, Factors]:
+async def lock_living(tx: Writing, signed_in: SignedIn, *, now: Instant) -> tuple[User, Session]:
+    """The user and the session, locked in this order, so that nobody ends the session while it is at work.
+
+    Raises:
+        SessionOver: it ended meanwhile, or goes on under another cookie: whoever holds the one before may be a thief.
+    """
+    user = await tx.lock_user(signed_in.user.sub)
+    session = await tx.lock_session(signed_in.session.sid)
+    if user is None or session is None or not session.lives(user=user, now=now):
+        raise SessionOver
+    if session.cookie_hash != signed_in.session.cookie_hash:
+        raise SessionOver
+    return user, session
+
+
+async def lock_for_change(
+    parts: Parts, tx: Writing, signed_in: SignedIn, *, now: Instant, begun_at: Instant | None = None
+) -> tuple[User, Factors]:
     """The user, locked, and his factors as they are now; whatever is changed in ``tx`` afterwards is allowed.
+
+    Args:
+        parts: of the node.
+        tx: where the change is made.
+        signed_in: who makes it.
+        now: seconds since the epoch.
+        begun_at: when this very session began the change, where that is known for sure: the sign-in had to be fresh
+            then. It has to live now.
 
     Raises:
         SignInAnew: the sign-in is too old or too weak.
-        InvalidCredentials: the session ended meanwhile.
+        SessionOver: the session ended meanwhile.
     """
-    user = await tx.lock_user(signed_in.user.sub)
-    session = await tx.session(signed_in.session.sid)
-    if user is None or session is None or not session.lives(user=user, now=now):
-        raise InvalidCredentials(slug="account.session_over", detail="the session ended meanwhile")
-    found = await tx.factors(user.sub)
-    if not rule.may_change(found, session, now=now):
+    user, session = await lock_living(tx, signed_in, now=now)
+    found = usable(parts, await tx.factors(user.sub))
+    if not rule.may_change(found, session, now=now if begun_at is None else begun_at):
         raise SignInAnew(rule.needed_for_change(found))
     return user, found
 

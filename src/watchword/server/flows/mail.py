@@ -19,6 +19,7 @@ from watchword.server.domain.time import Instant
 from watchword.server.flows.courier import Load, NotTaken
 from watchword.server.flows.parts import Parts
 from watchword.server.ports.mail import Mail, Mailer, PutOff, Refused, Unreached, Wording
+from watchword.server.ports.storage import StorageUnavailable
 from watchword.server.ports.transaction import Writing
 
 # Four at a time is what a relay takes from one neighbour without a murmur; the lease outlasts a slow one.
@@ -74,18 +75,23 @@ class Mails:
         way: to users' mailboxes.
     """
 
-    load: Final = Load(kind="mail", at_once=AT_ONCE, lease=LEASE)
+    load: Final = Load(kind="mail", at_once=AT_ONCE, lease=LEASE, place=_RELAY)
 
     def __init__(self, parts: Parts, way: Post) -> None:
         self._parts = parts
         self._way = way
 
-    def place_of(self, delivery: Delivery) -> str:
-        """See ``Bringer``: all mail goes by one relay."""
-        return _RELAY
-
     async def bring(self, delivery: Delivery) -> None:
-        """See ``Bringer``."""
+        """See ``Bringer``. A mail that cannot be worded or addressed would not be any better later."""
+        try:
+            await self._send(delivery)
+        except (NotTaken, StorageUnavailable):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is this mail's own trouble
+            # The text of an error may hold the address, or what the letter says.
+            self._parts.telemetry.warn("mail.broken", **_told(delivery), detail=type(error).__name__)
+
+    async def _send(self, delivery: Delivery) -> None:
         values = await self._values(delivery)
         if values is None:
             self._parts.telemetry.note("mail.obsolete", **_told(delivery))
@@ -106,7 +112,7 @@ class Mails:
         self._parts.telemetry.note("mail.sent", **_told(delivery))
 
     async def _values(self, delivery: Delivery) -> dict[str, str] | None:
-        """What stands in the letter; None if its link is over already."""
+        """What stands in the letter; None if its link does nothing any more."""
         issuer, content = self._parts.issuer, delivery.content
         values = {
             "username": content.get("username", ""),
@@ -121,8 +127,9 @@ class Mails:
         link_id = base64url.decode(content["link"])
         async with self._parts.storage.read() as reading:
             link = await reading.link(link_id)
+            user = None if link is None else await reading.user(link.sub)
         now = self._parts.clock.now()
-        if link is None or now >= link.expires_at:
+        if link is None or user is None or not link.lives(user=user, now=now):
             return None
         token = format_link(link.id, self._parts.secrets)
         return {
@@ -142,4 +149,4 @@ class Mails:
 
 def _told(delivery: Delivery) -> dict[str, str]:
     # The id is the one in the mail's Message-ID, by which a relay's log can be searched; addresses are nobody's affair.
-    return {"mail": delivery.content["mail"], "message": delivery.id}
+    return {"mail": delivery.content.get("mail", ""), "message": delivery.id}

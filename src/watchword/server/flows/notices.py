@@ -23,6 +23,7 @@ Notice = Literal[
     "totp_removed",
     "recovery_codes_made",
     "recovery_code_used",
+    "second_step_failed",
     "factors_removed",
 ]
 

@@ -26,7 +26,7 @@ from watchword.server.flows.browser_session import SignedIn
 from watchword.server.flows.factors import end_the_others, lock_for_change, must_be_fresh
 from watchword.server.flows.notices import tell
 from watchword.server.flows.parts import Parts
-from watchword.server.flows.recovery_codes import drop_without_factor, first_codes
+from watchword.server.flows.recovery_codes import Added, drop_without_factor, first_codes
 from watchword.server.ports.already_there import AlreadyThere
 from watchword.server.ports.passkeys import PasskeyRefused, Passkeys
 from watchword.server.ports.sealing import CannotUnseal
@@ -145,10 +145,8 @@ async def begin_registration(parts: Parts, signed_in: SignedIn, *, browser: byte
     return Begun(options=options, sealed=sealed)
 
 
-async def register(
-    parts: Parts, signed_in: SignedIn, returned: Returned, *, name: str, now: Instant
-) -> list[str] | None:
-    """Add the passkey that was made.
+async def register(parts: Parts, signed_in: SignedIn, returned: Returned, *, name: str, now: Instant) -> Added:
+    """Add the passkey that was made. With the first one all other sessions end, which knew nothing of any.
 
     Args:
         parts: of the node.
@@ -157,13 +155,11 @@ async def register(
         name: what the user calls it, see ``parse_passkey_name``.
         now: seconds since the epoch.
 
-    Returns:
-        Recovery codes, where it is the user's first factor: to be shown once.
-
     Raises:
         InvalidCredentials: it does not verify (``passkey.refused``), or the page was open for too long
-            (``passkey.stale``); or the session ended meanwhile (``account.session_over``).
-        SignInAnew: the sign-in is too old or too weak.
+            (``passkey.stale``).
+        SessionOver: the session ended meanwhile.
+        SignInAnew: the sign-in is too weak, or was too old when the page was shown.
         CannotAdd: there is one with this id, or too many.
         NotFound: this issuer cannot have passkeys.
     """
@@ -175,7 +171,9 @@ async def register(
     except (ValueError, PasskeyRefused) as error:
         raise _refused(str(error)) from None
     async with parts.storage.write() as tx:
-        user, factors = await lock_for_change(tx, signed_in, now=now)
+        # The key is made by now, at the wish of a page that this session was shown while it was fresh: the browser's
+        # imprint, which the challenge is bound to, changes with each sign-in.
+        user, factors = await lock_for_change(parts, tx, signed_in, now=now, begun_at=challenge.made_at)
         if not await tx.spend(challenge.key, until=challenge.remembered_until):
             raise _refused("the challenge was used before")
         if factors.passkeys >= rule.MOST:
@@ -198,7 +196,10 @@ async def register(
             raise CannotAdd("taken") from None
         await tx.record(PasskeyAdded(sub=user.sub, passkey=name), now=now)
         await tell(parts, tx, user, "passkey_added", now=now, locale=returned.locale)
-        return await first_codes(parts, tx, user)
+        codes, cookie = await first_codes(parts, tx, user), None
+        if not factors.passkeys:
+            _, cookie = await end_the_others(parts, tx, user, signed_in, reason="passkey_added", now=now)
+    return Added(codes=codes, cookie=cookie)
 
 
 async def remove(
@@ -213,7 +214,7 @@ async def remove(
         InvalidCredentials: the session ended meanwhile.
     """
     async with parts.storage.write() as tx:
-        user, _ = await lock_for_change(tx, signed_in, now=now)
+        user, _ = await lock_for_change(parts, tx, signed_in, now=now)
         held = await tx.lock_passkey(credential_id)
         if held is None or held.sub != user.sub:
             return None

@@ -12,6 +12,7 @@ from watchword.server.domain.pushed_request import LIFETIME, PREFIX, PushedReque
 from watchword.server.domain.travelling_request import Parameters
 from watchword.server.flows.authorize import hinted_sub
 from watchword.server.flows.client_authentication import ClientCredentials, authenticate
+from watchword.server.flows.factors import classes_here
 from watchword.server.flows.parts import Parts
 
 _HANDLE_BYTES = 32
@@ -39,6 +40,7 @@ async def push(parts: Parts, credentials: ClientCredentials, parameters: Paramet
         catalog=(await parts.directory.offer(now=now)).catalog,
         issuer=parts.issuer,
         hinted_sub=hinted_sub(parts, hints[0]) if len(hints) == 1 else None,
+        classes=classes_here(parts),
     )
     try:
         understand(kept, world)

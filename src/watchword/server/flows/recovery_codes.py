@@ -3,6 +3,8 @@
 Implements: NIST SP 800-63B-4 §3.1.2.2; OWASP ASVS 5.0 §6.5.2, §6.5.6.
 """
 
+from dataclasses import dataclass, field
+
 from watchword.server.domain import recovery_code
 from watchword.server.domain.audit import RecoveryCodesMade
 from watchword.server.domain.time import Instant
@@ -12,6 +14,19 @@ from watchword.server.flows.factors import lock_for_change
 from watchword.server.flows.notices import tell
 from watchword.server.flows.parts import Parts
 from watchword.server.ports.transaction import Writing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What came of a new factor.
+
+    Attributes:
+        codes: the user's first recovery codes, to be shown once; None where he has some.
+        cookie: the session's new cookie, where all others ended; None where none did.
+    """
+
+    codes: list[str] | None = field(repr=False)
+    cookie: str | None = field(repr=False)
 
 
 class NothingToRecover(Exception):
@@ -33,7 +48,7 @@ async def new_codes(parts: Parts, signed_in: SignedIn, *, now: Instant, locale: 
         NothingToRecover: the user has no factor.
     """
     async with parts.storage.write() as tx:
-        user, factors = await lock_for_change(tx, signed_in, now=now)
+        user, factors = await lock_for_change(parts, tx, signed_in, now=now)
         if not factors.totp and not factors.passkeys:
             raise NothingToRecover
         codes = await _make(parts, tx, user)

@@ -26,9 +26,10 @@ from watchword.server.flows.mail import post_link
 from watchword.server.flows.new_password import NotAccepted, hash_accepted
 from watchword.server.flows.notices import tell
 from watchword.server.flows.parts import Parts
-from watchword.server.flows.throttling import account_keys, forgotten_key, mail_key
+from watchword.server.flows.throttling import ThrottleKeys, forgotten_key, mail_key
 from watchword.server.ports.passwords import PasswordsBusy
 from watchword.server.ports.sealing import CannotUnseal
+from watchword.server.ports.transaction import Writing
 
 _PURPOSE: Final = "forgotten password"
 # Who has waited so long has asked again.
@@ -52,14 +53,12 @@ async def ask(parts: Parts, asked: Forgotten, *, now: Instant) -> None:
     Raises:
         TooManyTries: from this network, whatever was typed.
     """
-    key = forgotten_key(parts.secrets, asked.network)
     sealed = parts.sealer.seal(asked.typed[:MAX_TYPED_NAME].encode("utf-8", "replace"), purpose=_PURPOSE)
     async with parts.storage.write() as tx:
-        bucket = (await tx.lock_buckets((key,)))[key]
-        wait = throttle.wait(bucket, now=now)
-        if wait > 0:
-            raise TooManyTries(slug="reset.throttled", retry_after=math.ceil(wait))
-        await tx.put_buckets([throttle.after_failure(bucket, key, throttle.FORGOTTEN_FROM_NETWORK, now=now)])
+        # Where nothing tells networks apart one stranger would shut this door for everybody; what bounds the mails to
+        # each user stays.
+        if asked.network is not None:
+            await _count(parts, tx, asked.network, now=now)
         delivery = Delivery(
             id=random_id(parts.entropy.draw(ID_BYTES)),
             kind="forgotten_password",
@@ -69,6 +68,15 @@ async def ask(parts: Parts, asked: Forgotten, *, now: Instant) -> None:
             expires_at=now + _UNTIL,
         )
         await tx.add_delivery(delivery)
+
+
+async def _count(parts: Parts, tx: Writing, network: str, *, now: Instant) -> None:
+    key = forgotten_key(parts.secrets, network)
+    bucket = (await tx.lock_buckets((key,)))[key]
+    wait = throttle.wait(bucket, now=now)
+    if wait > 0:
+        raise TooManyTries(slug="reset.throttled", retry_after=math.ceil(wait))
+    await tx.put_buckets([throttle.after_failure(bucket, key, throttle.FORGOTTEN_FROM_NETWORK, now=now)])
 
 
 class ForgottenPasswords:
@@ -82,10 +90,6 @@ class ForgottenPasswords:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-
-    def place_of(self, delivery: Delivery) -> str:
-        """See ``Bringer``: nobody outside."""
-        return ""
 
     async def bring(self, delivery: Delivery) -> None:
         """See ``Bringer``."""
@@ -139,8 +143,18 @@ async def account_of(parts: Parts, token: str | None, *, now: Instant) -> User:
         return (await found(parts, reading, token, "reset_password", now=now))[1]
 
 
-async def reset(parts: Parts, token: str | None, wanted: str, *, now: Instant, locale: str = "") -> None:
+async def reset(
+    parts: Parts, token: str | None, wanted: str, *, network: str | None, now: Instant, locale: str = ""
+) -> None:
     """A new password by a link, which is used up. All sessions of the user end, and he is signed in nowhere.
+
+    Args:
+        parts: of the node.
+        token: the link's.
+        wanted: the new password.
+        network: where the request comes from, if there is evidence; for the throttle alone.
+        now: seconds since the epoch.
+        locale: as for ``notices.tell``.
 
     Raises:
         LinkDead: the link does nothing (any more).
@@ -161,7 +175,11 @@ async def reset(parts: Parts, token: str | None, wanted: str, *, now: Instant, l
         ended = await end_everything(tx, replace(locked, password_hash=hashed), reason="password_reset", now=now)
         await tx.put_user(ended)
         await kill_links(tx, ended.sub)
-        # Whoever guessed at the old password has to begin anew; so may the owner, from wherever he is.
-        await tx.put_buckets([throttle.cleared(key) for key in account_keys(parts.secrets, ended.username_key)])
+        # Whoever guessed at the old password has to begin anew; so may the owner, from where he is now and from where
+        # he has not failed. Wrong codes count in the same buckets: where there is a second step the counts stay, or
+        # whoever reads the mail would have as many guesses at the code as he asks for links.
+        if not (await tx.factors(ended.sub)).has_second_step:
+            keys = ThrottleKeys.of(parts.secrets, account=ended.username_key, network=network)
+            await tx.put_buckets([throttle.cleared(key) for key in keys.of_account])
         await tx.record(PasswordReset(sub=ended.sub), now=now)
         await tell(parts, tx, ended, "password_changed", now=now, locale=locale)

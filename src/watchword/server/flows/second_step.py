@@ -25,8 +25,14 @@ from watchword.server.flows import tries
 from watchword.server.flows.notices import tell
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.throttling import ThrottleKeys
+from watchword.server.flows.tries import Try
+from watchword.server.flows.wrong_codes import count_wrong, forget_wrong
 from watchword.server.ports.sealing import CannotUnseal
 from watchword.server.ports.transaction import Writing
+
+
+class _ClockBehind(Exception):
+    """No code was judged: the last one that was taken is of a time that this node's clock has not reached."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,14 +71,19 @@ def unseal(parts: Parts, sealed: str, *, door: Door, bound_to: str, now: Instant
     Raises:
         InvalidSession: it is none of ours, another's, for another door, or too old.
     """
-    try:
-        step = second_step.unpack(parts.sealer.unseal(base64url.decode(sealed), purpose=_purpose(door, bound_to)))
-    except (CannotUnseal, ValueError):
-        raise InvalidSession(slug="second_step.over", detail="not ours, or not this caller's") from None
+    step = _unsealed(parts, sealed, door=door, bound_to=bound_to)
     # The node that judged the password may be ahead of this one.
     if not -CLOCKS_APART <= now - step.password_at < second_step.LIFETIME:
         raise InvalidSession(slug="second_step.over", detail="too old")
     return step
+
+
+def name_in(parts: Parts, sealed: str, *, door: Door, bound_to: str) -> str:
+    """The user name in a step that is over, for this browser to show again; empty where it is none of ours."""
+    try:
+        return _unsealed(parts, sealed, door=door, bound_to=bound_to).username
+    except InvalidSession:
+        return ""
 
 
 async def take(parts: Parts, step: SecondStep, offered: OfferedCode, *, now: Instant) -> tuple[User, Authentication]:
@@ -90,16 +101,16 @@ async def take(parts: Parts, step: SecondStep, offered: OfferedCode, *, now: Ins
     keys = ThrottleKeys.of(parts.secrets, account=user.username_key, network=offered.network)
     async with parts.turns.turn(keys.turn):
         tried = await tries.count(parts, keys, now=now)
-        async with parts.storage.write() as tx:
-            # Users come first in the order of locks. A wrong code was counted before, and takes back all of this.
-            user = await tx.lock_user(step.sub)
-            if user is not None and step.is_for(user) and await _spend(tx, step):
-                await _use_up(parts, tx, user, offered, now=now)
-                await tries.succeed(tx, tried, now=now)
-            else:
-                # Nobody's code was judged.
+        try:
+            user = await _judge(parts, step, offered, tried, now=now)
+        except InvalidCredentials:
+            await count_wrong(parts, step.sub, now=now, locale=offered.locale)
+            raise
+        except _ClockBehind:
+            async with parts.storage.write() as tx:
                 await tries.forgive(tx, tried)
-                user = None
+            parts.telemetry.warn("totp.clock_went_back", sub=step.sub)
+            raise _wrong() from None
     if user is None:
         raise _over()
     proof = Authentication(
@@ -111,6 +122,27 @@ async def take(parts: Parts, step: SecondStep, offered: OfferedCode, *, now: Ins
         amr=second_step.AMR[offered.method],
     )
     return user, proof
+
+
+def _unsealed(parts: Parts, sealed: str, *, door: Door, bound_to: str) -> SecondStep:
+    try:
+        return second_step.unpack(parts.sealer.unseal(base64url.decode(sealed), purpose=_purpose(door, bound_to)))
+    except (CannotUnseal, ValueError):
+        raise InvalidSession(slug="second_step.over", detail="not ours, or not this caller's") from None
+
+
+async def _judge(parts: Parts, step: SecondStep, offered: OfferedCode, tried: Try, *, now: Instant) -> User | None:
+    """The user, whose code and step are used up; None where no code was judged, as the step is over."""
+    async with parts.storage.write() as tx:
+        # Users come first in the order of locks. A wrong code was counted before, and takes back all of this.
+        user = await tx.lock_user(step.sub)
+        if user is None or not step.is_for(user) or not await _spend(tx, step):
+            await tries.forgive(tx, tried)
+            return None
+        await _use_up(parts, tx, user, offered, now=now)
+        await forget_wrong(parts, tx, user)
+        await tries.succeed(tx, tried, now=now)
+        return user
 
 
 async def _spend(tx: Writing, step: SecondStep) -> bool:
@@ -129,6 +161,8 @@ async def _use_totp(parts: Parts, tx: Writing, user: User, typed: str, *, now: I
     code = totp.parse_code(typed)
     if found is None or code is None:
         raise _wrong()
+    if totp.came_from_the_future(found.last_step, now=now):
+        raise _ClockBehind
     try:
         seed = parts.sealer.unseal(found.sealed, purpose=totp.purpose_of(user.sub))
     except CannotUnseal:

@@ -2,7 +2,9 @@
 
 Where more than the password is needed, it gives no more than the right to take the second step; see flows/second_step.
 
-Implements: NIST SP 800-63B-4 §3.1.1, §3.2.2; draft-ietf-oauth-first-party-apps §9; OWASP ASVS 5.0 §6.3.3, §6.3.4.
+Implements: NIST SP 800-63B-4 §3.1.1, §3.2.2; draft-ietf-oauth-first-party-apps §9; OWASP ASVS 5.0 §6.3.3.
+Diverges: OWASP ASVS 5.0 §6.3.4 (a user who has passkeys, but no authenticator app, may sign in by the password alone
+too, so the ways in are not equally strong; ``acr`` tells which one it was, and applications demand what they need).
 """
 
 import math
@@ -13,11 +15,12 @@ from watchword.protocol.authentication_class import ACR_PASSWORD
 from watchword.protocol.errors import InvalidCredentials, TemporarilyUnavailable
 from watchword.server.domain import identifiers, password_policy, second_step
 from watchword.server.domain.identifiers import username_key
-from watchword.server.domain.second_step import Method, SecondStep
+from watchword.server.domain.second_step import NOTHING, Demand, Method, SecondStep
 from watchword.server.domain.session import Authentication
 from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User
 from watchword.server.flows import tries
+from watchword.server.flows.factors import usable
 from watchword.server.flows.parts import Parts
 from watchword.server.flows.throttling import ThrottleKeys
 from watchword.server.flows.tries import Try
@@ -39,7 +42,7 @@ class PasswordSignIn:
 
 
 async def sign_in(
-    parts: Parts, offered: PasswordSignIn, *, now: Instant, wanted: tuple[str, ...] = ()
+    parts: Parts, offered: PasswordSignIn, *, now: Instant, demand: Demand = NOTHING
 ) -> tuple[User, Authentication | SecondStep]:
     """The user whose password it is, and his proof; or the second step that he has to take first.
 
@@ -49,14 +52,17 @@ async def sign_in(
         parts: of the node.
         offered: name and password.
         now: seconds since the epoch.
-        wanted: the authentication classes that are asked for, any of which will do; none asks for nothing.
+        demand: how strong the sign-in has to be.
 
     Raises:
-        InvalidCredentials: no.
+        InvalidCredentials: no. With the slug ``sign_in.passkey_wanted`` the password is right, and leads nowhere: of
+            what the user has, a passkey alone is as strong as was asked for.
         TooManyTries: too many failures lately.
         TemporarilyUnavailable: too many sign-ins are waiting.
     """
-    user, methods = await _prove(parts, offered, wanted=wanted, now=now)
+    user, methods = await _prove(parts, offered, demand=demand, now=now)
+    if methods is None:
+        raise InvalidCredentials(slug="sign_in.passkey_wanted", detail="only a passkey is as strong as asked for")
     if methods:
         step = SecondStep(
             sub=user.sub,
@@ -78,13 +84,13 @@ async def check_password(parts: Parts, offered: PasswordSignIn, *, now: Instant)
     Raises:
         InvalidCredentials, TooManyTries, TemporarilyUnavailable: as ``sign_in``; it counts as a try likewise.
     """
-    user, _ = await _prove(parts, offered, wanted=(), now=now)
+    user, _ = await _prove(parts, offered, demand=NOTHING, now=now)
     return user
 
 
 async def _prove(
-    parts: Parts, offered: PasswordSignIn, *, wanted: tuple[str, ...], now: Instant
-) -> tuple[User, tuple[Method, ...]]:
+    parts: Parts, offered: PasswordSignIn, *, demand: Demand, now: Instant
+) -> tuple[User, tuple[Method, ...] | None]:
     if len(offered.username) > identifiers.MAX_TYPED_NAME or len(offered.password) > password_policy.MAX_TYPED:
         # Nobody's: that says nothing about anybody, and is not worth any work.
         raise InvalidCredentials(slug="sign_in.refused", detail="longer than any user name or password")
@@ -93,7 +99,7 @@ async def _prove(
     async with parts.turns.turn(keys.turn):
         tried = await tries.count(parts, keys, now=now)
         user, renewed = await _judge(parts, offered, tried, account=account)
-        return await _right(parts, tried, user, renewed=renewed, wanted=wanted, now=now)
+        return await _right(parts, tried, user, renewed=renewed, demand=demand, now=now)
 
 
 async def _judge(parts: Parts, offered: PasswordSignIn, tried: Try, *, account: str) -> tuple[User, str | None]:
@@ -116,9 +122,12 @@ async def _judge(parts: Parts, offered: PasswordSignIn, tried: Try, *, account: 
 
 
 async def _right(
-    parts: Parts, tried: Try, user: User, *, renewed: str | None, wanted: tuple[str, ...], now: Instant
-) -> tuple[User, tuple[Method, ...]]:
-    """The user as he is now, and what his second step can be taken with; empty where he needs none."""
+    parts: Parts, tried: Try, user: User, *, renewed: str | None, demand: Demand, now: Instant
+) -> tuple[User, tuple[Method, ...] | None]:
+    """The user as he is now, and what his second step can be taken with.
+
+    Empty where he needs none; None where neither the password nor any second step is enough, and a passkey is.
+    """
     async with parts.storage.write() as tx:
         # Users come first in the order of locks.
         if renewed is not None:
@@ -126,8 +135,8 @@ async def _right(
             if current is not None and current.password_hash == user.password_hash:
                 user = replace(current, password_hash=renewed)
                 await tx.put_user(user)
-        methods = second_step.methods_of(await tx.factors(user.sub), wanted)
-        if methods:
+        methods = second_step.after_password(usable(parts, await tx.factors(user.sub)), demand)
+        if methods or methods is None:
             # Half a sign-in is none: who knows the password alone must not begin anew to count his guesses at the rest.
             await tries.forgive(tx, tried)
         else:

@@ -78,7 +78,7 @@ async def sign_up(parts: Parts, asked: SignUp, *, now: Instant) -> User:
             if user.email is not None and parts.sends_mail:
                 # That an address has had enough such mail is nothing that a stranger should learn.
                 with suppress(TooManyTries):
-                    await send_link(parts, tx, user, user.email, now=now, locale=asked.locale)
+                    await send_link(parts, tx, user, user.email, now=now, network=asked.network, locale=asked.locale)
     except AlreadyThere:
         raise UsernameTaken(slug="sign_up.taken") from None
     return user
@@ -87,9 +87,10 @@ async def sign_up(parts: Parts, asked: SignUp, *, now: Instant) -> User:
 async def _count(parts: Parts, network: str | None, *, now: Instant) -> None:
     """Every try counts, taken names too: the answer 409 cannot be hidden, so asking it must be slow."""
     key = sign_up_key(parts.secrets, network)
+    limit = throttle.SIGN_UPS_FROM_ANYWHERE if network is None else throttle.SIGN_UPS
     async with parts.storage.write() as tx:
         bucket = (await tx.lock_buckets((key,)))[key]
         wait = throttle.wait(bucket, now=now)
         if wait > 0:
             raise TooManyTries(slug="sign_up.throttled", retry_after=math.ceil(wait))
-        await tx.put_buckets([throttle.after_failure(bucket, key, throttle.SIGN_UPS, now=now)])
+        await tx.put_buckets([throttle.after_failure(bucket, key, limit, now=now)])

@@ -44,6 +44,12 @@ class ThrottleKeys:
         return tuple(sorted(key for key in keys if key is not None))
 
     @property
+    def of_account(self) -> tuple[bytes, ...]:
+        """Those that count tries at this one account."""
+        keys = (self.account_from_network, self.account_from_known, self.account)
+        return tuple(key for key in keys if key is not None)
+
+    @property
     def turn(self) -> bytes:
         """What tries take turns at: one account from one network, so that no stranger stands in the owner's way."""
         return self.account if self.account_from_network is None else self.account_from_network
@@ -59,14 +65,29 @@ def sign_up_key(secrets: SecretRing, network: str | None) -> bytes:
     return _key(secrets, "sign-up", network or "unknown")
 
 
-def forgotten_key(secrets: SecretRing, network: str | None) -> bytes:
-    """The bucket that counts forgotten passwords told from a network, or all of which nothing tells where from."""
-    return _key(secrets, "forgotten", network or "unknown")
+def forgotten_key(secrets: SecretRing, network: str) -> bytes:
+    """The bucket that counts forgotten passwords told from a network."""
+    return _key(secrets, "forgotten", network)
+
+
+def wrong_code_key(secrets: SecretRing, *, sub: str) -> bytes:
+    """The bucket that counts wrong codes after a right password; it slows nobody. Locked with the user locked alone."""
+    return _key(secrets, "wrong code", sub)
 
 
 def mail_key(secrets: SecretRing, *, reader: str) -> bytes:
     """The bucket that counts mails that anybody could have caused, by the reader's ``sub`` or his folded address."""
     return _key(secrets, "mail", reader)
+
+
+def proof_key(secrets: SecretRing, *, sub: str) -> bytes:
+    """The bucket that counts mails by which a user would prove addresses, whosever they are."""
+    return _key(secrets, "proof", sub)
+
+
+def proofs_key(secrets: SecretRing, network: str) -> bytes:
+    """The bucket that counts such mails of all users of a network."""
+    return _key(secrets, "proofs from network", network)
 
 
 def _key(secrets: SecretRing, *words: str) -> bytes:

@@ -127,7 +127,7 @@ class Reading(FactorsReading, Protocol):
         """The authorization code with that SHA-256, spent or not."""
         ...
 
-    async def is_delivery_due(self, *, kind: DeliveryKind, now: Instant) -> bool:
+    async def is_delivery_due(self, *, kind: DeliveryKind, now: Instant, besides: Sequence[str] = ()) -> bool:
         """Whether ``lease_deliveries`` would find one, as far as can be seen without locking."""
         ...
 
@@ -255,10 +255,13 @@ class Writing(Reading, FactorsWriting, Protocol):
         """A message that somebody outside must hear of, after the commit, whatever happens to this process."""
         ...
 
-    async def lease_deliveries(self, *, kind: DeliveryKind, now: Instant, until: Instant, limit: int) -> list[Delivery]:
+    async def lease_deliveries(
+        self, *, kind: DeliveryKind, now: Instant, until: Instant, limit: int, besides: Sequence[str] = ()
+    ) -> list[Delivery]:
         """Deliveries of that kind that are due at ``now``, put off to ``until``: no other node takes them meanwhile.
 
-        Longest due first, at most ``limit``, as they are after it; none that is given up by ``now``.
+        Longest due first, at most ``limit``, as they are after it; none that is given up by ``now``, and none whose
+        target is one of a few ``besides``.
         """
         ...
 

@@ -109,8 +109,8 @@ class StepsReading(FactorStepsReading):
     async def code(self, code_hash: bytes) -> AuthorizationCode | None:
         return await self._run(reads.code(code_hash))
 
-    async def is_delivery_due(self, *, kind: DeliveryKind, now: Instant) -> bool:
-        return await self._run(deliveries.is_delivery_due(kind, now))
+    async def is_delivery_due(self, *, kind: DeliveryKind, now: Instant, besides: Sequence[str] = ()) -> bool:
+        return await self._run(deliveries.is_delivery_due(kind, now, besides))
 
     async def keys(self) -> list[RingKey]:
         return await self._run(reads.keys())
@@ -192,8 +192,10 @@ class StepsWriting(StepsReading, FactorStepsWriting):
     async def add_delivery(self, delivery: Delivery) -> None:
         await self._run(deliveries.add_delivery(delivery))
 
-    async def lease_deliveries(self, *, kind: DeliveryKind, now: Instant, until: Instant, limit: int) -> list[Delivery]:
-        return await self._run(deliveries.lease_deliveries(kind, now, until, limit))
+    async def lease_deliveries(
+        self, *, kind: DeliveryKind, now: Instant, until: Instant, limit: int, besides: Sequence[str] = ()
+    ) -> list[Delivery]:
+        return await self._run(deliveries.lease_deliveries(kind, now, until, limit, besides))
 
     async def put_delivery(self, delivery: Delivery) -> None:
         await self._run(deliveries.put_delivery(delivery))

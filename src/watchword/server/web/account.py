@@ -20,11 +20,11 @@ from watchword.server.domain.device import device_name
 from watchword.server.domain.session import Session
 from watchword.server.flows import account as flow
 from watchword.server.flows.browser_session import SignedIn
-from watchword.server.flows.factors import SignInAnew, enrolled
+from watchword.server.flows.factors import SessionOver, SignInAnew, enrolled
 from watchword.server.web import account_email, authenticator_app, passkeys
 from watchword.server.web.browser import Browser, read_fields, single
 from watchword.server.web.context import Web
-from watchword.server.web.own_form import to_sign_in_anew
+from watchword.server.web.own_form import to_sign_in, to_sign_in_anew
 from watchword.server.web.page_answers import locale_of, locales_of, page_edge, see_other
 
 _PROBLEMS: dict[type[OAuthError], str] = {
@@ -69,6 +69,8 @@ async def change_password(web: Web, request: Request) -> Response:
     )
     try:
         browser.keep(await flow.change_password(web.parts, signed_in, asked, now=now))
+    except SessionOver:
+        return to_sign_in(web, browser)
     except SignInAnew as wanted:
         return to_sign_in_anew(web, browser, wanted)
     except (InvalidCredentials, PasswordRefused, TooManyTries, TemporarilyUnavailable) as refusal:

@@ -55,9 +55,9 @@ async def change(web: Web, request: Request) -> Response:
     form = await own_form(web, request, now=now)
     if form.signed_in is None:
         return to_sign_in(web, form.browser)
-    typed = form.fields.get("email", "")
+    typed, network = form.fields.get("email", ""), web.network.origin(request).network
     try:
-        await flow.ask_for_change(web.parts, form.signed_in, typed, now=now, locale=locale_of(request))
+        await flow.ask_for_change(web.parts, form.signed_in, typed, now=now, network=network, locale=locale_of(request))
     except SignInAnew as wanted:
         return to_sign_in_anew(web, form.browser, wanted)
     except InvalidCredentials:
@@ -76,7 +76,8 @@ async def send_again(web: Web, request: Request) -> Response:
     if form.signed_in is None:
         return to_sign_in(web, form.browser)
     try:
-        await flow.send_again(web.parts, form.signed_in, now=now, locale=locale_of(request))
+        network = web.network.origin(request).network
+        await flow.send_again(web.parts, form.signed_in, now=now, network=network, locale=locale_of(request))
     except TooManyTries as refusal:
         return _refused(web, form.browser, refusal)
     return to_account(web, form.browser, done="email_sent")

@@ -17,7 +17,7 @@ from watchword.server.flows.browser_session import SignedIn
 from watchword.server.flows.factors import SignInAnew
 from watchword.server.web.browser import Browser
 from watchword.server.web.context import Web
-from watchword.server.web.new_codes import show_new_codes
+from watchword.server.web.new_codes import show_added, show_new_codes
 from watchword.server.web.own_form import own_form, to_account, to_sign_in, to_sign_in_anew
 from watchword.server.web.page_answers import locale_of, locales_of, page_edge, see_other
 from watchword.server.web.qr_code import drawn
@@ -64,7 +64,7 @@ async def _confirm(web: Web, request: Request, *, now: float) -> Response:
         # Another seed, on a page that begins anew.
         return browser.dress(see_other(f"{web.parts.issuer}/account/totp"))
     try:
-        codes = await flow.confirm(
+        added = await flow.confirm(
             web.parts, signed_in, begun, form.fields.get("otp", ""), now=now, locale=locale_of(request)
         )
     except WrongCode:
@@ -75,9 +75,7 @@ async def _confirm(web: Web, request: Request, *, now: float) -> Response:
         return to_account(web, browser)
     except InvalidCredentials:
         return to_sign_in(web, browser)
-    return (
-        to_account(web, browser, done="totp_added") if codes is None else show_new_codes(web, request, browser, codes)
-    )
+    return show_added(web, request, browser, added, done="totp_added")
 
 
 @page_edge

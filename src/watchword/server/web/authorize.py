@@ -1,7 +1,6 @@
 """Authorization endpoint: an application sends its user's browser here, and it goes back with a code.
 
-Implements: RFC 6749 §3.1, §4.1.1, §4.1.2; RFC 9207 §2; RFC 9700 §4.11.2, §4.12; OAuth 2.0 Form Post Response Mode 1.0;
-OpenID Connect Core 1.0 §3.1.2.
+Implements: RFC 6749 §3.1, §4.1.1, §4.1.2; RFC 9207 §2; RFC 9700 §4.12; RFC 9470 §5; OpenID Connect Core 1.0 §3.1.2.
 """
 
 from urllib.parse import urlencode, urlsplit
@@ -9,17 +8,22 @@ from urllib.parse import urlencode, urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
-from watchword.protocol.redirect_uri import origin_of
 from watchword.protocol.scope import OPENID_SCOPES
 from watchword.server.domain import consent as consent_rule
 from watchword.server.domain import permission
-from watchword.server.domain.authorization_steps import ToTheClient
 from watchword.server.flows import authorize as flow
 from watchword.server.flows.authorize import Answer, ConsentWanted, OutOfReach, Underway
 from watchword.server.flows.browser_session import SignedIn
 from watchword.server.web.browser import Browser, read_fields, single
 from watchword.server.web.context import Web
-from watchword.server.web.page_answers import locales_of, page_edge, see_other
+from watchword.server.web.page_answers import (
+    error_page_with_way_back,
+    locales_of,
+    page_edge,
+    see_other,
+    sent_back,
+    target_of,
+)
 
 
 @page_edge
@@ -28,14 +32,7 @@ async def authorize(web: Web, request: Request) -> Response:
     now = web.parts.clock.now()
     pairs = await read_fields(request)
     browser = Browser(web, request)
-    try:
-        underway = await flow.begin(web.parts, pairs, cookie=browser.session_cookie, now=now)
-    except ToTheClient as refusal:
-        answer = flow.told(web.parts, refusal)
-        # RFC 9700 §4.11.2: a browser that nobody signed in with is not sent on by itself.
-        if refusal.silent or await browser.signed_in(now=now) is not None:
-            return browser.dress(sent_back(web, request, answer))
-        return browser.dress(_held_back(web, request, answer))
+    underway = await flow.begin(web.parts, pairs, cookie=browser.session_cookie, now=now)
     if request.method == "POST" and browser.session_cookie is None:
         # A form from the application's site comes without the cookie (SameSite); the redirect brings it along.
         return browser.dress(see_other(resume_url(web, underway.sealed)))
@@ -89,46 +86,17 @@ async def go_on(web: Web, request: Request, browser: Browser, underway: Underway
     return browser.dress(see_other(_sign_in_url(web, underway)))
 
 
-def sent_back(web: Web, request: Request, answer: Answer) -> Response:
-    """The answer, carried by the browser: in the query, or in a form that sends itself."""
-    if answer.response_mode == "form_post":
-        return web.pages.page(
-            "form_post",
-            locales=locales_of(request),
-            form_targets=[_target(answer.redirect_uri)],
-            action=answer.redirect_uri,
-            fields=answer.parameters,
-        )
-    return see_other(_url(answer))
-
-
-def _held_back(web: Web, request: Request, answer: Answer) -> Response:
-    return web.pages.page(
-        "error",
-        locales=locales_of(request),
-        status=400,
-        problem="bad_request",
-        detail=answer.parameters.get("error_description"),
-        reference=None,
-        continue_url=_url(answer) if answer.response_mode == "query" else None,
-    )
-
-
 def _out_of_reach(web: Web, request: Request, underway: Underway, outcome: OutOfReach) -> Response:
-    return web.pages.page(
-        "error",
-        locales=locales_of(request, underway.request.ui_locales),
+    return error_page_with_way_back(
+        web,
+        request,
+        "out_of_reach",
+        outcome.answer,
         status=403,
-        problem="out_of_reach",
-        reference=None,
+        ui_locales=underway.request.ui_locales,
         account_url=f"{web.parts.issuer}/account",
-        continue_url=_url(outcome.answer) if outcome.answer.response_mode == "query" else None,
+        other_user_url=_sign_in_url(web, underway),
     )
-
-
-def _url(answer: Answer) -> str:
-    uri = answer.redirect_uri
-    return f"{uri}{'&' if '?' in uri else '?'}{urlencode(answer.parameters)}"
 
 
 async def _ask_consent(
@@ -162,11 +130,6 @@ async def _ask_consent(
     )
 
 
-def _target(redirect: str) -> str:
-    """What the page's policy must let a form reach: the application's origin, or its private scheme."""
-    return origin_of(redirect) or f"{urlsplit(redirect).scheme}:"
-
-
 def _sign_in_url(web: Web, underway: Underway) -> str:
     path = "sign-up" if "create" in underway.request.prompt else "login"
     return f"{web.parts.issuer}/{path}?{urlencode({'request': underway.sealed})}"
@@ -182,4 +145,4 @@ def targets_of(underway: Underway) -> list[str]:
 
     Browsers hold the application's own next redirect to it as well, which may lead anywhere on the secure web.
     """
-    return [_target(underway.request.redirect_uri), "https:"]
+    return [target_of(underway.request.redirect_uri), "https:"]

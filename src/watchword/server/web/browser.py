@@ -28,6 +28,7 @@ SESSION = "ww-session"
 BROWSER = "ww-browser"
 LINK = "ww-link"
 _BROWSER_BYTES = 16
+_SHOWN_BYTES = 16
 _MAX_FIELDS = 100
 _LINK_SECONDS = 30 * 60
 
@@ -104,6 +105,19 @@ class Browser:
         if self.link is not None:
             self.link = None
             self._set[LINK] = ("", -1)
+
+    def link_shown(self) -> str:
+        """What a form carries that is shown for the link: a hash of its token, which says nothing of the token."""
+        shown = hashlib.sha256(f"shown\n{self.link or ''}".encode()).digest()
+        return base64url.encode(shown[:_SHOWN_BYTES])
+
+    def is_for_link(self, fields: dict[str, str]) -> bool:
+        """Whether the form that was posted was shown for the very link that is in the cookie now.
+
+        The browser holds one link, and opening another one replaces it. So a form in another tab, or one that was
+        open when some page led the browser to its own link, must not be taken for the link that came after it.
+        """
+        return hmac.compare_digest(fields.get("link", "").encode(), self.link_shown().encode())
 
     def dress(self, response: Response) -> Response:
         """The answer with the cookies that changed."""

@@ -11,8 +11,8 @@ from starlette.responses import Response
 from watchword.protocol.id_token import DEFAULT_ALG
 from watchword.protocol.pkce import METHOD
 from watchword.protocol.strict_json import render_object
-from watchword.server.domain.authorization_steps import ACR_VALUES
 from watchword.server.domain.client import AUTH_METHODS
+from watchword.server.flows.factors import classes_here
 from watchword.server.flows.token import GRANT_FLOWS
 from watchword.server.web.context import Web
 from watchword.server.web.rendering import document
@@ -22,11 +22,11 @@ _WITH_SECRET = [method for method in AUTH_METHODS if method != "none"]
 
 async def discovery(web: Web, _: Request) -> Response:
     """``GET`` of both well-known documents; they say the same. From memory, also while the database is away."""
-    return document(render_object(metadata(web.parts.issuer)))
+    return document(render_object(metadata(web.parts.issuer, classes=classes_here(web.parts))))
 
 
-def metadata(issuer: str) -> dict[str, Any]:
-    """The metadata of ``issuer``."""
+def metadata(issuer: str, *, classes: tuple[str, ...]) -> dict[str, Any]:
+    """The metadata of ``issuer``. ``classes``: of sign-in, that users can have there."""
     return {
         "issuer": issuer,
         "jwks_uri": f"{issuer}/jwks",
@@ -49,7 +49,7 @@ def metadata(issuer: str) -> dict[str, Any]:
         "response_types_supported": ["code"],
         "response_modes_supported": ["query", "form_post"],
         "prompt_values_supported": ["none", "login", "consent", "select_account", "create"],
-        "acr_values_supported": list(ACR_VALUES),
+        "acr_values_supported": list(classes),
         "claims_parameter_supported": True,
         "request_parameter_supported": False,
         "request_uri_parameter_supported": False,

@@ -3,7 +3,6 @@
 Paths are few and fixed, so finding one is a look into a dictionary, in front of any router.
 """
 
-import traceback
 from dataclasses import dataclass
 from itertools import count
 from secrets import randbelow, token_hex
@@ -19,6 +18,7 @@ from watchword.protocol.metadata import OAUTH_PATH, OPENID_PATH
 from watchword.protocol.rejection import TokenRejected
 from watchword.server.ports.storage import StorageUnavailable
 from watchword.server.web import rendering
+from watchword.server.web.breakage import tell_broken
 from watchword.server.web.context import Endpoint, Web
 from watchword.server.web.indexed_request import IndexedRequest
 
@@ -159,20 +159,7 @@ class Edge:
         return path if path in self._routes else "(unknown)"
 
     def _broken(self, request: Request, error: Exception) -> Response:
-        error_id = token_hex(8)
-        # Frames, not the message: a driver's message may quote the values that it was given.
-        frames = [
-            f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(error.__traceback__)
-        ]
-        self._web.parts.telemetry.warn(
-            "server.error",
-            error_id=error_id,
-            method=request.method,
-            path=self._path(request),
-            exception=type(error).__name__,
-            frames=frames,
-        )
-        return rendering.broken(error_id)
+        return rendering.broken(tell_broken(self._web, error, method=request.method, path=self._path(request)))
 
     async def _share(self, request: Request, response: Response, route: Route) -> None:
         """Let scripts of registered origins read the answer; never any origin, never ``*`` with cookies."""

@@ -22,15 +22,23 @@ _LEADS_TO: Final[dict[Purpose, str]] = {"reset_password": "/reset-password", "ve
 
 @page_edge
 async def link(web: Web, request: Request) -> Response:
-    """``GET /link``."""
+    """``GET /link``.
+
+    Only a browser that shows the page to its user does anything here, no image or frame that another site made.
+    """
     must_send_mail(web)
+    if request.headers.get("sec-fetch-dest", "document") != "document":
+        raise NotToBeRedirected("forbidden", "a link from a mail is opened by itself, in a window of its own")
     token = single(await read_fields(request)).get("token", "")
     browser = Browser(web, request)
     try:
         purpose = await purpose_of(web.parts, token, now=web.parts.clock.now())
     except LinkDead:
         return dead_link(web, request, browser)
-    browser.keep_link(token)
+    # HEAD is for programs that look through mail. There is one such cookie: a form that was shown for another link is
+    # refused (see Browser.is_for_link), so that a link put in the place of the user's own shows whose account it is.
+    if request.method == "GET":
+        browser.keep_link(token)
     return browser.dress(see_other(web.parts.issuer + _LEADS_TO[purpose]))
 
 

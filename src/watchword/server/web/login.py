@@ -6,9 +6,8 @@ Implements: OpenID Connect Core 1.0 §3.1.2.3; RFC 9700 §4.12, §4.16; OWASP AS
 from starlette.requests import Request
 from starlette.responses import Response
 
-from watchword.protocol.authentication_class import ACR_PASSWORD, ACR_TWO_FACTOR
 from watchword.protocol.errors import InvalidCredentials, TemporarilyUnavailable, TooManyTries
-from watchword.server.domain.second_step import SecondStep
+from watchword.server.domain.second_step import Demand, SecondStep
 from watchword.server.flows.authorize import Underway
 from watchword.server.flows.sign_in import PasswordSignIn, sign_in
 from watchword.server.web.browser import Browser, read_fields, single
@@ -39,19 +38,14 @@ async def login(web: Web, request: Request) -> Response:
         username=username, password=fields.get("password", ""), network=web.network.origin(request).network
     )
     try:
-        _, proof = await sign_in(web.parts, offered, now=now, wanted=_asked(underway, again))
+        # What is changed about the account is changed by nothing weaker than what it has.
+        demand = Demand(wanted=wanted(underway, again), for_change=again is not None)
+        _, proof = await sign_in(web.parts, offered, now=now, demand=demand)
         if isinstance(proof, SecondStep):
-            return show_second_step(web, request, browser, underway, proof)
+            return show_second_step(web, request, browser, underway, proof, again=again)
         return await sign_in_at_pages(web, request, browser, proof, underway, now=now)
     except (InvalidCredentials, TooManyTries, TemporarilyUnavailable) as refusal:
         return show_sign_in(web, request, browser, underway, username=username, refusal=refusal, again=again)
-
-
-def _asked(underway: Underway | None, again: str | None) -> tuple[str, ...]:
-    if again is not None:
-        # A recovery code stands in for whatever was lost, a passkey too.
-        return () if again == ACR_PASSWORD else (ACR_TWO_FACTOR,)
-    return wanted(underway, again)
 
 
 async def _known_name(browser: Browser, underway: Underway | None, again: str | None, *, now: float) -> str:

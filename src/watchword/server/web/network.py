@@ -72,6 +72,8 @@ class Network:
         agent = headers.get("user-agent", "")
         if _X_FORWARDED_FOR in headers or _FORWARDED in headers:
             peer = _parsed(host)
+            if _X_FORWARDED_FOR in headers and _FORWARDED in headers and peer is not None and self._trusts(peer):
+                return self._of_two(request, agent)
             return self._origin(peer, self._forwarded(request, peer), agent)
         # Long ones are not remembered: what is kept has a bound.
         return self._direct(host, agent) if len(agent) <= _DEVICE_LENGTH else self._sent_directly(host, agent)
@@ -80,8 +82,15 @@ class Network:
         peer = _parsed(host)
         return self._origin(peer, None if peer is None else self._evidence(peer), agent)
 
+    def _of_two(self, request: Request, agent: str) -> Origin:
+        """Behind a proxy that wrote one of the two headers; the other one may be the client's own invention."""
+        # Good for no caller: the owner's address may be the invention. But most proxies write this one, and a guesser
+        # must not be rid of the throttle by sending the other one.
+        address = self._nearest(_hops(request))
+        return Origin(None, None if address is None else network_of(address), _device(agent))
+
     def _origin(self, peer: Address | None, address: Address | None, agent: str) -> Origin:
-        device = "".join(c for c in agent[:_DEVICE_LENGTH] if c.isprintable())
+        device = _device(agent)
         if address is None:
             return Origin(None, None if peer is None else self._stranger(peer), device)
         network = network_of(address)
@@ -103,10 +112,11 @@ class Network:
         if not self._trusts(peer):
             self._warn(peer)
             return None
-        if _X_FORWARDED_FOR in request.headers and _FORWARDED in request.headers:
-            # The proxy wrote one of the two; the other one may be the client's own invention.
-            return None
-        for hop in reversed(_hops(request)):
+        return self._nearest(_hops(request))
+
+    def _nearest(self, hops: Sequence[str]) -> Address | None:
+        """The nearest hop that is no proxy of ours."""
+        for hop in reversed(hops):
             address = parse_address(hop)
             if address is None:
                 return None
@@ -127,6 +137,10 @@ class Network:
                 peer=str(peer),
                 detail="forwarding headers from a peer that WATCHWORD_TRUSTED_PROXIES does not name are not believed",
             )
+
+
+def _device(agent: str) -> str:
+    return "".join(c for c in agent[:_DEVICE_LENGTH] if c.isprintable())
 
 
 def _parsed(host: str | None) -> Address | None:

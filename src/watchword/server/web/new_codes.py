@@ -6,9 +6,23 @@ Implements: NIST SP 800-63B-4 §3.1.2.2; OWASP ASVS 5.0 §6.5.2.
 from starlette.requests import Request
 from starlette.responses import Response
 
+from watchword.server.flows.recovery_codes import Added
 from watchword.server.web.browser import Browser
 from watchword.server.web.context import Web
+from watchword.server.web.own_form import to_account
 from watchword.server.web.page_answers import locales_of
+
+
+def show_added(web: Web, request: Request, browser: Browser, added: Added, *, done: str) -> Response:
+    """The answer to who has added a factor: the recovery codes that came with it, or the account page.
+
+    ``done``: what the account page says.
+    """
+    if added.cookie is not None:
+        browser.keep(added.cookie)
+    if added.codes is None:
+        return to_account(web, browser, done=done)
+    return show_new_codes(web, request, browser, added.codes)
 
 
 def show_new_codes(web: Web, request: Request, browser: Browser, codes: list[str]) -> Response:

@@ -16,11 +16,11 @@ from watchword.server.domain.identifiers import parse_passkey_name
 from watchword.server.domain.passkey_challenge import LIFETIME
 from watchword.server.flows import passkeys as flow
 from watchword.server.flows.browser_session import SignedIn
-from watchword.server.flows.factors import SignInAnew
+from watchword.server.flows.factors import SessionOver, SignInAnew
 from watchword.server.flows.passkeys import Begun, CannotAdd, Returned
 from watchword.server.web.browser import Browser
 from watchword.server.web.context import Web
-from watchword.server.web.new_codes import show_new_codes
+from watchword.server.web.new_codes import show_added
 from watchword.server.web.own_form import own_form, to_account, to_sign_in, to_sign_in_anew
 from watchword.server.web.page_answers import locale_of, locales_of, page_edge
 from watchword.server.web.passkey_offer import must_have_passkeys
@@ -82,12 +82,12 @@ async def add(web: Web, request: Request) -> Response:
     )
     try:
         name = parse_passkey_name(typed)
-        codes = await flow.register(web.parts, signed_in, returned, name=name, now=now)
+        added = await flow.register(web.parts, signed_in, returned, name=name, now=now)
     except SignInAnew as wanted:
         return to_sign_in_anew(web, browser, wanted)
+    except SessionOver:
+        return to_sign_in(web, browser)
     except InvalidCredentials as refusal:
-        if refusal.slug == "account.session_over":
-            return to_sign_in(web, browser)
         web.parts.telemetry.tell(refusal.slug, path=request.scope["path"], detail=refusal.detail)
         problem = "refused"
     except CannotAdd as refusal:
@@ -95,11 +95,7 @@ async def add(web: Web, request: Request) -> Response:
     except ValueError:
         problem = "name"
     else:
-        return (
-            to_account(web, browser, done="passkey_added")
-            if codes is None
-            else show_new_codes(web, request, browser, codes)
-        )
+        return show_added(web, request, browser, added, done="passkey_added")
     return await _page(web, request, browser, signed_in, name=typed[: rule.MAX_NAME], problem=problem, now=now)
 
 

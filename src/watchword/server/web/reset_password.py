@@ -26,11 +26,14 @@ async def reset_password(web: Web, request: Request) -> Response:
             return await _show(web, request, browser, now=now)
         fields = single(await read_fields(request))
         browser.must_be_own_form(fields, web.parts.secrets)
+        if not browser.is_for_link(fields):
+            return await _show(web, request, browser, now=now, problem="other_link")
         wanted = fields.get("new_password", "")
         if wanted != fields.get("repeated_password", ""):
             return await _show(web, request, browser, now=now, problem="mismatch")
         try:
-            await reset(web.parts, browser.link, wanted, now=now, locale=locale_of(request))
+            network = web.network.origin(request).network
+            await reset(web.parts, browser.link, wanted, network=network, now=now, locale=locale_of(request))
         except PasswordRefused as refusal:
             return await _show(web, request, browser, now=now, problem="password", refusal=refusal)
         except TemporarilyUnavailable as refusal:
@@ -57,6 +60,7 @@ async def _show(
         status=200 if problem is None else 400,
         action=f"{web.parts.issuer}/reset-password",
         csrf=browser.form_token(),
+        link=browser.link_shown(),
         username=user.username,
         problem=problem,
         explanation="" if refusal is None else refusal.description,

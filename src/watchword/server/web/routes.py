@@ -77,7 +77,7 @@ ROUTES: Final[dict[str, Route]] = {
     "/account/remove-application": Route({"POST": account.remove_application}),
     "/forgot-password": Route({"GET": forgot_password, "POST": forgot_password}),
     # Whoever looks into a mail for the user fetches its links, so GET must not do anything there.
-    "/link": Route({"GET": link}),
+    "/link": Route(_read_only(link)),
     "/reset-password": Route({"GET": reset_password, "POST": reset_password}),
     "/verify-email": Route({"GET": verify_email.show, "POST": verify_email.accept}),
     "/par": Route({"POST": par}, challenge="Basic"),

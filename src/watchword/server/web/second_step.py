@@ -20,6 +20,7 @@ from watchword.server.web.context import Web
 from watchword.server.web.own_form import own_form, to_sign_in
 from watchword.server.web.page_answers import locale_of, page_edge
 from watchword.server.web.sign_in_page import (
+    again_of,
     client_name,
     locales_within,
     paced,
@@ -47,11 +48,13 @@ async def second_step(web: Web, request: Request) -> Response:
     form = await own_form(web, request, now=now)
     browser, fields = form.browser, form.fields
     underway = await underway_of(web, fields, now=now)
+    again = None if underway is not None else again_of(fields)
     sealed = fields.get("step", "")
     try:
         step = flow.unseal(web.parts, sealed, door="pages", bound_to=_mark(browser), now=now)
     except InvalidSession as over:
-        return show_sign_in(web, request, browser, underway, username="", refusal=over)
+        username = flow.name_in(web.parts, sealed, door="pages", bound_to=_mark(browser))
+        return show_sign_in(web, request, browser, underway, username=username, refusal=over, again=again)
     network = web.network.origin(request).network
     tried: Method = "recovery_code" if fields.get("recovery_code") else "otp"
     try:
@@ -60,15 +63,17 @@ async def second_step(web: Web, request: Request) -> Response:
         )
         _, proof = await flow.take(web.parts, step, code, now=now)
     except InvalidSession as over:
-        return show_sign_in(web, request, browser, underway, username=step.username, refusal=over)
+        return show_sign_in(web, request, browser, underway, username=step.username, refusal=over, again=again)
     except (InvalidCredentials, InvalidRequest, TooManyTries) as refusal:
         web.parts.telemetry.tell(refusal.slug, path=request.scope["path"], detail=refusal.detail)
-        return show_second_step(web, request, browser, underway, step, sealed=sealed, tried=tried, refusal=refusal)
+        return show_second_step(
+            web, request, browser, underway, step, sealed=sealed, tried=tried, refusal=refusal, again=again
+        )
     try:
         return await sign_in_at_pages(web, request, browser, proof, underway, now=now)
     except InvalidCredentials:
         gone = InvalidSession(slug="second_step.over", detail="disabled or logged out in this very moment")
-        return show_sign_in(web, request, browser, underway, username=step.username, refusal=gone)
+        return show_sign_in(web, request, browser, underway, username=step.username, refusal=gone, again=again)
 
 
 def show_second_step(
@@ -81,6 +86,7 @@ def show_second_step(
     sealed: str | None = None,
     tried: Method = "otp",
     refusal: OAuthError | None = None,
+    again: str | None = None,
 ) -> Response:
     """The page for the code.
 
@@ -93,6 +99,7 @@ def show_second_step(
         sealed: the step as it came back, where this is not the first time that the page is shown.
         tried: what was tried with.
         refusal: what came of it.
+        again: the class of sign-in that is wanted of who is signed in already, to be asked for again if this is over.
     """
     if sealed is None:
         sealed = flow.seal(web.parts, step, door="pages", bound_to=_mark(browser))
@@ -108,6 +115,7 @@ def show_second_step(
         username=step.username,
         otp="otp" in step.methods,
         recovery_code="recovery_code" in step.methods,
+        again_acr=again or "",
         tried_recovery_code=tried == "recovery_code",
         problem=None if refusal is None else _PROBLEMS[type(refusal)],
         retry_after=None if refusal is None else refusal.retry_after,

@@ -40,6 +40,7 @@ _PASSKEY_PROBLEMS = {
     "passkey.refused": "passkey",
     "passkey.stale": "passkey_stale",
     "passkey.suspicious": "passkey_suspicious",
+    "sign_in.passkey_wanted": "passkey_wanted",
 }
 # Why who is signed in has to sign in once more before he changes something: how strongly, and what the page calls it.
 AGAIN = {ACR_PASSWORD: "password", ACR_TWO_FACTOR: "two_factor", ACR_PASSKEY: "passkey"}
@@ -58,6 +59,9 @@ def show_sign_in(
 ) -> Response:
     """The page. ``again``: the class of sign-in that is wanted of who is signed in already."""
     done = request.query_params.get("done")
+    problem = problem_of(refusal)
+    # Before the user is known, the request tells whether a passkey is the only way; afterwards, so does what he has.
+    demanded = problem == "passkey_wanted" or is_demanded(wanted(underway, again))
     response = web.pages.page(
         "sign_in",
         locales=locales_within(request, underway),
@@ -67,7 +71,7 @@ def show_sign_in(
         csrf=browser.form_token(),
         request="" if underway is None else underway.sealed,
         username=username,
-        problem=problem_of(refusal),
+        problem=problem,
         retry_after=None if refusal is None else refusal.retry_after,
         client_name=client_name(underway),
         sign_up_url=url_within(web, "sign-up", underway) if web.parts.sign_up_open and again is None else None,
@@ -75,7 +79,7 @@ def show_sign_in(
         again=None if again is None else AGAIN[again],
         again_acr=again or "",
         flash=done if done in _FLASHES else None,
-        passkey=sign_in_section(web, browser, demanded=is_demanded(wanted(underway, again)), now=web.parts.clock.now()),
+        passkey=sign_in_section(web, browser, demanded=demanded, now=web.parts.clock.now()),
     )
     return browser.dress(paced(response, refusal))
 
@@ -89,7 +93,7 @@ def again_of(fields: dict[str, str]) -> str | None:
 def wanted(underway: Underway | None, again: str | None) -> tuple[str, ...]:
     """The classes of sign-in that will do; none for any."""
     if underway is not None:
-        return underway.request.acr_values
+        return underway.request.acr_wished or underway.request.acr_values
     return () if again is None else (again,)
 
 

@@ -19,6 +19,7 @@ async def underway_of(web: Web, fields: dict[str, str], *, now: float) -> Underw
 
     Raises:
         NotToBeRedirected: what came is no request of ours, or too old.
+        ToTheClient: its client was changed meanwhile, and may not ask for this any more.
     """
     sealed = fields.get("request")
     return await authorize_flow.resume(web.parts, sealed, now=now) if sealed else None

@@ -42,6 +42,8 @@ async def accept(web: Web, request: Request) -> Response:
         proof = await proof_of(web.parts, form.signed_in, browser.link, now=now)
         if form.signed_in is None or proof is None:
             return _page(web, request, browser, form.signed_in, None)
+        if not browser.is_for_link(form.fields):
+            return _page(web, request, browser, form.signed_in, proof, another=True)
         cookie = await prove(web.parts, form.signed_in, browser.link, now=now, locale=locale_of(request))
     except LinkDead:
         return dead_link(web, request, browser, "verify_email")
@@ -54,19 +56,32 @@ async def accept(web: Web, request: Request) -> Response:
     return to_account(web, browser, done="email_changed")
 
 
-def _page(web: Web, request: Request, browser: Browser, signed_in: SignedIn | None, proof: Proof | None) -> Response:
-    """The page. Account and address are for the eyes of who is signed in as that user."""
+def _page(
+    web: Web,
+    request: Request,
+    browser: Browser,
+    signed_in: SignedIn | None,
+    proof: Proof | None,
+    *,
+    another: bool = False,
+) -> Response:
+    """The page. Account and address are for the eyes of who is signed in as that user.
+
+    ``another``: the button that was pressed stood on a page for another link.
+    """
     issuer = web.parts.issuer
     other = signed_in is not None and proof is None
     response = web.pages.page(
         "verify_email",
         locales=locales_of(request),
+        status=400 if another else 200,
         action=f"{issuer}/verify-email",
         csrf=browser.form_token(),
+        link=browser.link_shown(),
         username="" if signed_in is None else signed_in.user.username,
         email="" if proof is None else proof.email,
         replaces=proof is not None and proof.replaces,
-        problem="other_user" if other else "signed_out" if proof is None else None,
+        problem="other_user" if other else "signed_out" if proof is None else "other_link" if another else None,
         sign_in_url=f"{issuer}/login",
         sign_out_url=f"{issuer}/end_session",
     )

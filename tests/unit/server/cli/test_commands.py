@@ -80,6 +80,11 @@ def test_a_user_is_disabled_enabled_and_deleted(watchword: Commands) -> None:
     said = watchword.done("users", "set-password", "alice", "--password-stdin", stdin=b"another long password")
     assert said.out == "set the password of alice; all sessions ended\n"
     assert watchword.done("users", "show", "alice", "--json").json["epoch"] == 2
+    said = watchword("users", "set-email", "alice", "alice@example.org", "--verified")
+    assert (said.status, said.out) == (0, "set the e-mail address of alice; all sessions ended\n")
+    assert "no mail tells the user" in said.err
+    shown = watchword.done("users", "show", "alice", "--json").json
+    assert (shown["email"], shown["email_verified"], shown["epoch"]) == ("alice@example.org", True, 3)
     watchword.done("users", "delete", "alice")
     assert watchword.refused("users", "show", "alice") == "watchword: there is no user 'alice'\n"
 

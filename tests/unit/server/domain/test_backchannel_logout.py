@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from tests.support.builders import NOW, a_delivery
 
-from watchword.server.domain.backchannel_logout import Listener, deliveries, is_taken, listener_of
+from watchword.server.domain.backchannel_logout import Listener, deliveries, ended_at, is_taken, listener_of
 from watchword.server.domain.delivery import GIVE_UP_AFTER, LONGEST_PAUSE, Delivery, after_failure
 from watchword.server.domain.lifetimes import DAY
 
@@ -17,6 +17,7 @@ def test_a_delivery_tells_whom_it_is_for(sid: str | None) -> None:
     listener = replace(SHOP, sid=sid)
     [made] = deliveries([listener], occasion="session", now=NOW)
     assert listener_of(made) == listener
+    assert ended_at(replace(made, due_at=NOW + 99, tries=3)) == NOW
     assert (made.target, made.due_at, made.expires_at, made.tries) == (SHOP.target, NOW, NOW + DAY, 0)
 
 

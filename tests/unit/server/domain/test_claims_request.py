@@ -26,9 +26,16 @@ def test_unknown_members_and_claims_are_ignored() -> None:
 @standard("OpenID Connect Core 1.0", "5.5.1.1")
 def test_a_demanded_class_of_sign_in_is_taken_from_value_and_values() -> None:
     assert parsed(id_token={"acr": {"essential": True, "values": ["a", "b"]}}).acr_values == ("a", "b")
-    assert parsed(id_token={"acr": {"value": "a"}}).acr_values == ("a",)
+    assert parsed(id_token={"acr": {"essential": True, "value": "a"}}).acr_values == ("a",)
     assert parsed(id_token={"acr": {"essential": True}}).acr_values == ()
     assert parsed(id_token={"acr": None}).acr_values == ()
+
+
+@standard("OpenID Connect Core 1.0", "5.5.1")
+@pytest.mark.parametrize("marked", [{}, {"essential": False}])
+def test_a_class_that_is_not_essential_is_a_wish(marked: dict[str, bool]) -> None:
+    found = parsed(id_token={"acr": {"values": ["a", "b"], **marked}})
+    assert (found.acr_values, found.acr_wished) == ((), ("a", "b"))
 
 
 @standard("OpenID Connect Core 1.0", "5.5.1")
@@ -50,6 +57,7 @@ def test_a_subject_is_named_once() -> None:
         '{"id_token":{"acr":{"values":"a"}}}',
         '{"id_token":{"acr":{"values":[1]}}}',
         '{"id_token":{"acr":{"value":["a"]}}}',
+        '{"id_token":{"acr":{"value":"a","essential":"yes"}}}',
         '{"id_token":{"acr":null,"acr":null}}',
         '{"userinfo":{"sub":{"value":7}}}',
         json.dumps({"id_token": {"acr": {"values": ["a"] * 21}}}),

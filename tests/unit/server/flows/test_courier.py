@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from tests.support.builders import a_delivery
@@ -15,7 +16,7 @@ from watchword.server.domain.lifetimes import DAY, HOUR, MINUTE
 from watchword.server.flows import maintenance
 from watchword.server.flows.courier import LONGEST_REST, Courier, Load, NotTaken
 from watchword.server.flows.links import make_link
-from watchword.server.flows.mail import AT_ONCE, LEASE, Mails, Post, post_link
+from watchword.server.flows.mail import AT_ONCE, LEASE, Mails, Post, post, post_link
 from watchword.server.flows.maintenance import maintained
 from watchword.server.flows.notices import tell
 from watchword.server.ports.mail import Mail, PutOff, Refused, Unreached
@@ -88,9 +89,96 @@ async def test_a_dead_relay_is_not_stormed(mailing: Door) -> None:
     for _ in range(int(10 * MINUTE)):
         mailing.clock.advance(1)
         await courier.bring()
-    # One handful each time that it has rested, for all that waits.
-    assert tries <= AT_ONCE * (2 + 10 * MINUTE / LONGEST_REST)
+    # One each time that it has rested, for all that waits.
+    assert tries <= AT_ONCE + 4 + 10 * MINUTE / LONGEST_REST
     assert await waiting(mailing) == 20 * AT_ONCE
+
+
+async def test_while_the_relay_is_away_waiting_mail_is_neither_written_nor_asked_for(mailing: Door) -> None:
+    box, begun = Mailbox(mailing), 0
+    await post_notices(mailing, 20 * AT_ONCE)
+    box.mailer.trouble = Unreached("nobody answers")
+    courier = Courier(mailing.parts, Mails(mailing.parts, Post(box.mailer, Letters(Brand(), None))))
+    await courier.bring()
+    mailing.clock.advance(4.9)
+    mailing.trouble.listen()
+    await courier.bring()
+    assert mailing.trouble.operations == []
+    for _ in range(int(10 * MINUTE)):
+        mailing.clock.advance(1)
+        await courier.bring()
+        begun += mailing.trouble.operations.count("put_delivery")
+        mailing.trouble.listen()
+    assert 10 <= begun <= 4 + 10 * MINUTE / LONGEST_REST
+    # When it is back, all goes at once.
+    box.mailer.trouble = None
+    mailing.clock.advance(HOUR)
+    await courier.bring()
+    assert len(box.mailer.sent) == 20 * AT_ONCE
+
+
+async def test_what_waits_for_one_that_rests_is_not_rewritten_for_another(mailing: Door) -> None:
+    far, now = Far(), mailing.clock.now()
+    async with mailing.parts.storage.write() as tx:
+        for number in range(100):
+            await tx.add_delivery(
+                a_delivery(kind="mail", target="far", due_at=now - 200 + number, expires_at=now + DAY)
+            )
+    courier, written = Courier(mailing.parts, far), 0
+    mailing.trouble.listen()
+    for number in range(int(2 * MINUTE)):
+        async with mailing.parts.storage.write() as tx:
+            due = mailing.clock.now()
+            await tx.add_delivery(a_delivery(kind="mail", target=f"near {number}", due_at=due, expires_at=now + DAY))
+        await courier.bring()
+        written += mailing.trouble.operations.count("put_delivery")
+        mailing.trouble.listen()
+        mailing.clock.advance(1)
+    assert len([target for target in far.brought if target != "far"]) == 2 * MINUTE
+    assert written <= far.load.at_once * (4 + 2 * MINUTE / LONGEST_REST)
+
+
+async def test_a_mail_that_nobody_can_bring_holds_up_no_other(mailing: Door) -> None:
+    class Broken(Far):
+        """Fails by surprise."""
+
+        async def bring(self, delivery: Delivery) -> None:
+            self.brought.append(delivery.target)
+            if delivery.target == "odd":
+                raise ZeroDivisionError("with ada@example.org in it")
+
+        def tell_failed(self, delivery: Delivery, reason: str) -> None:
+            mailing.heard.warn("mail.failed", detail=reason)
+
+    broken, now = Broken(), mailing.clock.now()
+    async with mailing.parts.storage.write() as tx:
+        for number, target in enumerate(("odd", "odd", "odd", "near", "near")):
+            delivery = a_delivery(kind="mail", target=target, due_at=now - 9 + number, expires_at=now + DAY)
+            await tx.add_delivery(delivery)
+    await Courier(mailing.parts, broken).bring()
+    assert broken.brought == ["odd", "odd", "odd", "near", "near"]
+    assert "ada" not in str(mailing.heard.said)
+    assert ("mail.failed", {"detail": "ZeroDivisionError"}) in mailing.heard.said
+    assert mailing.heard.count("maintenance.failed") == 3
+    assert await waiting(mailing) == 3
+
+
+class Far:
+    """Places, of which one is far away."""
+
+    load = Load(kind="mail", at_once=2, lease=15)
+
+    def __init__(self) -> None:
+        self.brought: list[str] = []
+
+    async def bring(self, delivery: Delivery) -> None:
+        self.brought.append(delivery.target)
+        if delivery.target == "far":
+            raise NotTaken("too far", resting="far")
+
+    def tell_failed(self, delivery: Delivery, reason: str) -> None: ...
+
+    def tell_given_up(self, delivery: Delivery, reason: str) -> None: ...
 
 
 @dataclass
@@ -138,6 +226,34 @@ async def test_after_a_day_a_notice_is_given_up_with_a_warning(mailing: Door) ->
         await box.deliver()
         assert mailing.clock.now() < began + DAY
     assert await waiting(mailing) == 0
+
+
+async def test_a_mail_that_cannot_be_written_is_told_of_and_forgotten_and_the_others_go(mailing: Door) -> None:
+    box, now = Mailbox(mailing), mailing.clock.now()
+    async with mailing.parts.storage.write() as tx:
+        for to in ("hidden\u200b@example.org", "ada@example.org"):
+            content = {"username": "x", "at": "1"}
+            await post(mailing.parts, tx, "password_changed", to, content=content, now=now, until=now + DAY)
+    assert (await box.only()).to == "ada@example.org"
+    [broken] = [fields for slug, fields in mailing.heard.said if slug == "mail.broken"]
+    assert set(broken) == {"mail", "message", "detail"}
+    assert broken["mail"] == "password_changed"
+    assert broken["detail"] == "ValueError"
+    assert await waiting(mailing) == 0
+
+
+@pytest.mark.parametrize("change", [{"enabled": False}, {"epoch": 7}, {"email": "other@example.org"}])
+async def test_a_mail_whose_link_died_is_not_sent(mailing: Door, change: dict[str, Any]) -> None:
+    now = mailing.clock.now()
+    async with mailing.parts.storage.write() as tx:
+        ada = await tx.user_by_name("ada")
+        assert ada is not None
+        link = await make_link(mailing.parts, tx, ada, "reset_password", "ada@example.org", now=now)
+        await post_link(mailing.parts, tx, link, content={}, now=now)
+        changed = {"email_verified": True} | change
+        await tx.put_user(replace(ada, **changed))
+    assert await Mailbox(mailing).deliver() == []
+    assert mailing.heard.count("mail.obsolete") == 1
 
 
 async def test_a_mail_whose_link_is_over_is_not_sent(mailing: Door) -> None:
@@ -241,26 +357,6 @@ async def test_without_a_mailer_mail_is_left_to_nodes_that_have_one(mailing: Doo
 
 
 async def test_the_rest_is_the_places_and_not_the_deliverys(mailing: Door) -> None:
-    class Far:
-        """Two places, of which one is far away."""
-
-        load = Load(kind="mail", at_once=2, lease=15)
-
-        def __init__(self) -> None:
-            self.brought: list[str] = []
-
-        def place_of(self, delivery: Delivery) -> str:
-            return delivery.target
-
-        async def bring(self, delivery: Delivery) -> None:
-            self.brought.append(delivery.target)
-            if delivery.target == "far":
-                raise NotTaken("too far", resting="far")
-
-        def tell_failed(self, delivery: Delivery, reason: str) -> None: ...
-
-        def tell_given_up(self, delivery: Delivery, reason: str) -> None: ...
-
     far, now = Far(), mailing.clock.now()
     async with mailing.parts.storage.write() as tx:
         for number, target in enumerate(("far", "far", "far", "near", "near")):

@@ -82,11 +82,12 @@ COMPLETE: dict[PageName, dict[str, Any]] = {
         "client_name": APPLICATION,
     },
     "forgot_password": {"action": "/forgot-password", "csrf": "csrf-value", "sign_in_url": "/login"},
-    "reset_password": {"action": "/reset-password", "csrf": "csrf-value", "username": "mira"},
+    "reset_password": {"action": "/reset-password", "csrf": "csrf-value", "link": "hash", "username": "mira"},
     "verify_email": {
         "action": "/verify-email",
         "csrf": "csrf-value",
         "username": "mira",
+        "link": "hash",
         "email": "mira@example.com",
         "replaces": True,
         "sign_in_url": "/login",
@@ -245,3 +246,11 @@ def specimens() -> Iterator[Specimen]:
         told = {"email_section": section | changed}
         yield Specimen(f"account-email-{title}", "account", COMPLETE["account"] | told)
     yield Specimen("consent-loopback", "consent", COMPLETE["consent"] | program)
+    by_form = {
+        "problem": "out_of_reach",
+        "account_url": "/account",
+        "other_user_url": "/login?request=request-value",
+        "continue_url": "https://books.example/cb",
+        "continue_fields": {"error": "unmet_authentication_requirements", "state": "state-value"},
+    }
+    yield Specimen("error-by-form", "error", COMPLETE["error"] | by_form | {"detail": None, "reference": None})

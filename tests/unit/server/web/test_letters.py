@@ -56,6 +56,33 @@ def test_the_first_language_that_there_is_wins_and_english_otherwise() -> None:
     assert spoken == {"": "en", "fr de-AT en": "de", "fr": "en", "../../etc": "en", "en de": "en"}
 
 
+@pytest.mark.parametrize(
+    ("template", "words"),
+    [("verify_email", "{{ nobody_knows }}"), ("notice", "{% if %}"), ("totp_added", "{{ moment(username) }}")],
+)
+def test_a_broken_template_shows_before_a_mail_waits_for_it(tmp_path: Path, template: str, words: str) -> None:
+    (tmp_path / "mail").mkdir()
+    (tmp_path / "mail" / f"{template}.txt").write_text(words)
+    name = "password_changed" if template == "notice" else template
+    with pytest.raises(ValueError, match=f"the mail '{name}' cannot be worded in"):
+        Letters(Brand(), tmp_path).try_all(NAMES)
+    (tmp_path / "mail" / f"{template}.txt").write_text("{{ link }} {{ username }} {{ moment(at) }}")
+    Letters(Brand(), tmp_path).try_all(NAMES)
+
+
+@pytest.mark.parametrize("locale", ["en", "de"])
+@pytest.mark.parametrize("name", get_args(Notice))
+def test_who_was_robbed_by_a_factor_of_the_thiefs_is_sent_to_the_operator_and_not_to_a_new_password(
+    name: str, locale: str
+) -> None:
+    # A thief's factor outlives a new password, and keeps the owner from the account page.
+    text = Letters(Brand(), None).letter(name, locale=locale, values=VALUES).text
+    to_operator = "operator of Watchword at once" in " ".join(text.split()) or "sofort an den Betreiber" in text
+    assert to_operator is (name in ("passkey_added", "totp_added"))
+    assert ("forgot-password" in text) is (not to_operator and name != "email_changed")
+    assert "\n\n\n" not in text
+
+
 def test_an_operator_replaces_letters_subjects_and_texts(tmp_path: Path) -> None:
     (tmp_path / "mail").mkdir()
     (tmp_path / "texts").mkdir()

@@ -75,6 +75,16 @@ def test_the_throttle_counts_by_network_only_where_the_network_is_known() -> Non
         assert sent_from("8.8.8.8", by=network(trusted=trusted), x_forwarded_for="1.2.3.4").network == "8.8.8.0/24"
 
 
+def test_with_both_headers_the_throttle_counts_by_the_one_that_most_proxies_write_and_nobody_is_a_caller() -> None:
+    by = network(trusted=(ip_network("10.0.0.0/8"),))
+    for own in ("for=1.2.3.4", "for=8.8.4.4", "x", ""):
+        both = sent_from("10.0.0.1", by=by, x_forwarded_for="1.1.1.1, 8.8.4.4, 10.2.2.2", forwarded=own)
+        assert (both.caller, both.network, both.device) == (None, "8.8.4.0/24", "app/1")
+    assert sent_from("10.0.0.1", by=by, x_forwarded_for="unknown", forwarded="for=1.2.3.4").network is None
+    # From a peer that is no proxy, both are as good as one.
+    assert sent_from("9.9.9.9", by=by, x_forwarded_for="8.8.4.4", forwarded="for=1.2.3.4").network == "9.9.9.0/24"
+
+
 def test_without_a_peer_there_is_no_caller() -> None:
     assert sent_from(None, by=network()) == Origin(None, None, "app/1")
 

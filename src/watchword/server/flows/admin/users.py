@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 
 from watchword.server.domain import throttle
 from watchword.server.domain.audit import Administered
-from watchword.server.domain.identifiers import ID_BYTES, parse_email, parse_username, random_id, username_key
+from watchword.server.domain.identifiers import (
+    ID_BYTES,
+    email_key,
+    parse_email,
+    parse_username,
+    random_id,
+    username_key,
+)
 from watchword.server.domain.user import User
 from watchword.server.flows.admin.refusal import Refused, listing
 from watchword.server.flows.endings import end_everything
@@ -163,11 +170,41 @@ async def set_password(parts: Parts, name: str, password: str) -> User:
         user = replace(locked, password_hash=hashed)
         user = await end_everything(tx, user, reason="password_changed", now=now)
         await tx.put_user(user)
-        # Whoever guessed at the old password has to begin anew; so may the owner, from wherever he is.
+        # Whoever guessed at the old password has to begin anew; so may the owner, from wherever he has not failed
+        # himself: that wait of his own network runs out within hours.
         await tx.put_buckets([throttle.cleared(key) for key in account_keys(parts.secrets, user.username_key)])
         await tx.record(Administered(what="user.password_set", subject=user.sub), now=now)
         await tell(parts, tx, user, "password_changed", now=now)
     return user
+
+
+async def set_email(parts: Parts, name: str, email: str, *, verified: bool = False) -> User:
+    """Give a user another address. All his sessions end, links to the address before die, and that one hears of it.
+
+    Args:
+        parts: of the command.
+        name: the user's, or his ``sub``.
+        email: the address.
+        verified: the operator knows that it is the user's, so mail goes there at once.
+
+    Raises:
+        Refused: there is no such user, or this is no address.
+    """
+    now = parts.clock.now()
+    try:
+        address = parse_email(email)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+    async with parts.storage.write() as tx:
+        user = await lock(tx, name)
+        before = user.email if user.email_verified else None
+        changed = replace(user, email=address, email_verified=verified)
+        changed = await end_everything(tx, changed, reason="email_changed", now=now)
+        await tx.put_user(changed)
+        await tx.record(Administered(what="user.email_set", subject=user.sub), now=now)
+        if before is not None and email_key(before) != email_key(address):
+            await tell(parts, tx, user, "email_changed", now=now, to=before)
+    return changed
 
 
 async def find(reading: Reading, name: str) -> User:

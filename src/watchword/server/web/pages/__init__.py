@@ -13,6 +13,7 @@ sign-up and consent also carry ``request``, the authorization request in progres
 - ``consent`` (#consent-form) to ``action``: ``csrf request decision``, where decision is ``allow`` or ``deny``
 - ``sign_out`` (#sign-out-form) to ``action``: ``csrf`` and every one of ``hidden``
 - ``signed_out`` holds a link alone
+- ``error`` (#continue-form), where there is one, to ``continue_url``: every one of ``continue_fields``
 - ``form_post`` (#form-post) to ``action``: every one of ``fields``, and nothing else
 - ``account``, below ``action`` (the account page's own path):
     - ``{action}/password`` (#password-form): ``csrf username current_password new_password repeated_password``, where

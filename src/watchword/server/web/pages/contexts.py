@@ -115,6 +115,7 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
             "passkey",
             "passkey_stale",
             "passkey_suspicious",
+            "passkey_wanted",
         ),
         flashes=("signed_out", "everywhere", "password_reset"),
         posts_to_us=True,
@@ -128,6 +129,7 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
             "request": "",
             "otp": True,
             "recovery_code": True,
+            "again_acr": "",
             "tried_recovery_code": False,
             "problem": None,
             "retry_after": None,
@@ -187,10 +189,18 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
         urls=("action", "stay_url"),
     ),
     "signed_out": Context(needs=frozenset(), takes={"continue_url": None, "client_name": None}, urls=("continue_url",)),
-    # ``detail``: safe to show; ``reference``: the request's id, by which the operator finds the log line, or None.
+    # ``detail``: safe to show; ``reference``: an id by which the operator finds the log line, or None. With
+    # ``continue_fields`` the way on to ``continue_url`` is a form. ``other_user_url``: to sign in as somebody else.
     "error": Context(
         needs=frozenset({"problem", "reference"}),
-        takes={"detail": None, "continue_url": None, "account_url": None, "retry_after": None},
+        takes={
+            "detail": None,
+            "continue_url": None,
+            "continue_fields": None,
+            "account_url": None,
+            "other_user_url": None,
+            "retry_after": None,
+        },
         problems=(
             "unknown_client",
             "bad_redirect_uri",
@@ -204,7 +214,7 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
             "forbidden",
             "server_error",
         ),
-        urls=("continue_url", "account_url"),
+        urls=("continue_url", "account_url", "other_user_url"),
     ),
     # ``action``: the application's redirect URI; it must be among ``form_targets`` by itself, and is.
     "form_post": Context(needs=frozenset({"action", "fields"}), takes={"client_name": None}, urls=("action",)),
@@ -216,19 +226,21 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
         posts_to_us=True,
         urls=("action", "sign_in_url"),
     ),
+    # ``link``: which link the form is for, here and below; the problem ``other_link``: it was another one.
     "reset_password": Context(
-        needs=frozenset({"action", "csrf", "username"}),
+        needs=frozenset({"action", "csrf", "link", "username"}),
         takes={"problem": None, "explanation": ""},
-        problems=("password", "mismatch", "busy"),
+        problems=("password", "mismatch", "busy", "other_link"),
         posts_to_us=True,
         in_flow=False,
         urls=("action",),
     ),
-    # ``replaces``: the user has another address now. With a problem there is neither a form nor an address.
+    # ``replaces``: the user has another address now. With another problem than ``other_link`` there is neither a form
+    # nor an address.
     "verify_email": Context(
-        needs=frozenset({"action", "csrf", "username", "email", "sign_in_url", "sign_out_url"}),
+        needs=frozenset({"action", "csrf", "link", "username", "email", "sign_in_url", "sign_out_url"}),
         takes={"replaces": False, "problem": None},
-        problems=("signed_out", "other_user"),
+        problems=("signed_out", "other_user", "other_link"),
         posts_to_us=True,
         in_flow=False,
         urls=("action", "sign_in_url", "sign_out_url"),
