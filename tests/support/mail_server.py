@@ -7,6 +7,7 @@ import re
 import socket
 import ssl
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import Any, Self
@@ -146,7 +147,9 @@ class MailServer:
 
     async def _hang_up(self) -> None:
         for transport in self._open:
-            transport.abort()
+            # Before Python 3.11.4 one with TLS that is over, and does not know it yet, breaks at this.
+            with suppress(AttributeError):
+                transport.abort()
         here = asyncio.current_task()
         tasks = [task for task in asyncio.all_tasks() if task is not here]
         for task in tasks:
