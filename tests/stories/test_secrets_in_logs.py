@@ -183,9 +183,9 @@ async def the_mails(visitor: Visitor, post: MailServer) -> None:
 
     async def form_of(path: str, cookie: str = "") -> tuple[dict[str, str], dict[str, str]]:
         page = await visitor.ask("GET", path, headers={"cookie": cookie} if cookie else {})
-        [csrf] = re.findall(r'name="csrf" value="([^"]+)"', page.body.decode())
+        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]+)"', page.body.decode()))
         drawn = page.headers["set-cookie"].partition(";")[0]
-        return {"csrf": csrf}, {"cookie": "; ".join(filter(None, (drawn, cookie)))}
+        return hidden, {"cookie": "; ".join(filter(None, (drawn, cookie)))}
 
     form, headers = await form_of("/forgot-password")
     assert (
