@@ -111,7 +111,7 @@ def test_a_mail_waits_until_the_mail_server_is_back_though_ours_was_killed_meanw
         server.kill()
         with MailServer(port) as post:
             server.start()
-            [mail] = post.wait_for(1, seconds=60)
+            [mail] = post.wait_for(1, seconds=120)
             browser = PageBrowser()
             browser.open(mail.link)
             browser.submit("reset-password-form", new_password=NEW, repeated_password=NEW)

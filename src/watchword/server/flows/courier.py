@@ -165,9 +165,10 @@ class Courier:
             self._bringer.tell_given_up(delivery, str(failure))
             await self._forget(delivery)
             return
+        await self._put(again)
+        # What the log says has been done is done, if the node dies now: otherwise the next try waits for the lease's end.
         if delivery.tries == 0:
             self._bringer.tell_failed(delivery, str(failure))
-        await self._put(again)
 
     def _let_rest(self, place: str, *, now: Instant) -> None:
         rest = self._rests.get(place, _Rest(now, 0))
