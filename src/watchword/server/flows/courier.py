@@ -166,7 +166,7 @@ class Courier:
             await self._forget(delivery)
             return
         await self._put(again)
-        # What the log says has been done is done, if the node dies now: otherwise the next try waits for the lease's end.
+        # Told afterwards: what the log says is done, also if the node dies now.
         if delivery.tries == 0:
             self._bringer.tell_failed(delivery, str(failure))
 
