@@ -53,10 +53,10 @@ async def house(database: SqliteDatabase) -> AsyncIterator[Door]:
 
 def is_page_endpoint(endpoint: Any) -> bool:
     """Whether it is one whose refusals are pages."""
-    return getattr(endpoint, "__code__", None) is page_edge(test_of_nothing).__code__
+    return getattr(endpoint, "__code__", None) is page_edge(_endpoint).__code__
 
 
-async def test_of_nothing(*_: object) -> Any: ...
+async def _endpoint(*_: object) -> Any: ...
 
 
 def cookies_of(visitor: Visitor) -> dict[str, str | None]:

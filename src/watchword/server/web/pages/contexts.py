@@ -273,7 +273,6 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
         flashes=(
             "password_changed",
             "session_ended",
-            "everywhere",
             "application_removed",
             "passkey_added",
             "passkey_removed",
