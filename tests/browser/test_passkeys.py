@@ -8,8 +8,9 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 from playwright.async_api import Browser, CDPSession, Page, Route, expect
+from tests.support.ports import free_port
 from tests.support.rfc import rfc, standard
-from tests.support.running_server import PASSWORD, RunningServer, free_port, running
+from tests.support.running_server import PASSWORD, RunningServer, running
 from tests.support.sign_in_pages import sign_in
 
 from watchword.protocol.authentication_class import ACR_PASSKEY

@@ -14,8 +14,8 @@ from msgspec import structs
 from tests.contracts.conftest import StoppedClock
 from tests.contracts.test_schema import upgrade_elsewhere, url_of
 from tests.support.builders import NOW, a_browser_session, a_client, a_code, a_grant, a_session, a_user
+from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer
-from tests.support.running_server import free_port
 
 from watchword.server.domain.client import Client
 from watchword.server.domain.grant_types.authorization_code import AuthorizationCode

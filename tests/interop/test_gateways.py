@@ -17,8 +17,9 @@ from tests.support.envoy import gateway as envoy
 from tests.support.envoy import knock
 from tests.support.guide import shown_config
 from tests.support.haproxy import haproxy, renew_keys
+from tests.support.ports import free_port
 from tests.support.rfc import rfc
-from tests.support.running_server import PASSWORD, RunningServer, free_port, wait_until
+from tests.support.running_server import PASSWORD, RunningServer, wait_until
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.xdist_group("interop")]
 

@@ -11,9 +11,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import jwt
 import pytest
+from tests.support.ports import free_port
 from tests.support.postgres import running_postgres
 from tests.support.ready_made import ORDERS, SECRET, postgres_database, sqlite_server
-from tests.support.running_server import PASSWORD, RunningServer, free_port, wait_until
+from tests.support.running_server import PASSWORD, RunningServer, wait_until
 
 from watchword.resource import ResourceServer, TokenRejected
 

@@ -11,8 +11,9 @@ import pytest
 import trustme
 from tests.support.mail_server import MailServer
 from tests.support.page_browser import PageBrowser
+from tests.support.ports import free_port
 from tests.support.ready_made import database_of, sqlite_server
-from tests.support.running_server import PASSWORD, RunningServer, free_port, wait_until
+from tests.support.running_server import PASSWORD, RunningServer, wait_until
 
 pytestmark = pytest.mark.slow
 

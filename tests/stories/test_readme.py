@@ -16,7 +16,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from tests.support.running_server import WATCHWORD, free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.running_server import WATCHWORD, wait_until
 
 README = Path(__file__).parents[2] / "README.md"
 _BLOCK = re.compile(r"^```(\w+)([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -43,7 +44,7 @@ def background(command: str, folder: Path, environment: dict[str, str], *, ready
         def answers() -> bool:
             assert process.poll() is None, (folder / "background.log").read_text()
             with suppress(httpx2.TransportError):
-                return bool(httpx2.get(ready, trust_env=False, timeout=2))
+                return httpx2.get(ready, trust_env=False, timeout=2).is_success
             return False
 
         wait_until(answers, seconds=30, what=command)

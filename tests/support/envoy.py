@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import pytest
 from tests.support.guide import shown_config
+from tests.support.ports import free_port
 from tests.support.relying_party import FOREIGN_PYTHON
-from tests.support.running_server import RunningServer, free_port, wait_until
+from tests.support.running_server import RunningServer, wait_until
 
 _TYPES: Final = "type.googleapis.com/envoy.extensions.filters"
 PROGRAM: Final = FOREIGN_PYTHON.with_name("envoy")

@@ -12,7 +12,8 @@ import pytest
 from tests.support.behind_proxy import showing_headers
 from tests.support.envoy import knock
 from tests.support.guide import shown_config
-from tests.support.running_server import RunningServer, free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.running_server import RunningServer, wait_until
 
 PROGRAM: Final = Path("/usr/sbin/haproxy")
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-from tests.support.running_server import RunningServer, free_port, wait_until
+from tests.support.ports import free_port
+from tests.support.running_server import RunningServer, wait_until
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 INTEROP: Final = ROOT / "tests" / "interop"

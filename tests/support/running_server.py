@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,17 +13,10 @@ from pathlib import Path
 from typing import Any, Self
 
 import httpx2
+from tests.support.ports import free_port
 
 WATCHWORD = str(Path(sys.executable).with_name("watchword"))
 PASSWORD = "correct horse battery staple"
-
-
-def free_port() -> int:
-    """A port of loopback that nobody has at the moment."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def wait_until(condition: Any, *, seconds: float = 10, what: str = "the condition") -> Any:
