@@ -129,7 +129,7 @@ async def test_a_form_leads_nowhere_else(chromium: Browser, site: Site, applicat
     async with await chromium.new_context(java_script_enabled=False) as context:
         page = await context.new_page()
         await page.goto(f"{site.origin}/pages/consent?action={quote(f'/go?to={application.origin}/cb')}")
-        async with page.expect_event("console", lambda message: "form-action" in message.text, timeout=5000):
+        async with page.expect_event("console", lambda message: "form-action" in message.text):
             await page.click("#allow", no_wait_after=True)
         assert page.url.startswith(f"{site.origin}/pages/consent")
 

@@ -20,7 +20,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("br
 
 WEBAUTHN = "W3C Web Authentication Level 3"
 VERIFIER = "what-only-the-application-knows-and-nobody-else-can-guess"
-PATIENCE = 30_000
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +54,6 @@ class Device:
 async def a_device(chromium: Browser, *, script: str = "") -> AsyncIterator[Device]:
     """A browser of its own, whose user agrees to whatever the authenticator asks. ``script`` runs before any page's."""
     context = await chromium.new_context()
-    context.set_default_timeout(PATIENCE)
     if script:
         await context.add_init_script(script)
     page = await context.new_page()
@@ -117,29 +115,29 @@ async def made(device: Device, server: RunningServer, user: str) -> None:
     await page.goto(f"{server.issuer}/login")
     await sign_in(page, username=user)
     await page.locator("#add-passkey").click()
-    await expect(page.locator("#create-passkey")).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator("#create-passkey")).to_be_visible()
     await page.locator("#name").fill("The laptop")
     await page.locator("#create-passkey").click()
-    await expect(page.locator("#codes")).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator("#codes")).to_be_visible()
     assert len(await device.credentials()) == 1
     await page.locator("#go-on").click()
-    await expect(page.locator("#passkeys")).to_contain_text("The laptop", timeout=PATIENCE)
+    await expect(page.locator("#passkeys")).to_contain_text("The laptop")
 
 
 async def signed_out(device: Device, server: RunningServer) -> None:
     await device.page.goto(f"{server.issuer}/end_session")
     await device.page.locator("#sign-out").click()
-    await expect(device.page.locator("#signed-out")).to_be_visible(timeout=PATIENCE)
+    await expect(device.page.locator("#signed-out")).to_be_visible()
 
 
 async def expect_account(page: Page, user: str) -> None:
-    await expect(page.locator("#profile-username")).to_have_text(user, timeout=PATIENCE)
+    await expect(page.locator("#profile-username")).to_have_text(user)
 
 
 async def at_sign_in(device: Device, url: str) -> Page:
     """Open a sign-in page, and wait until its script has done what it does by itself."""
     await device.page.goto(url)
-    await expect(device.page.locator("#passkey-sign-in")).to_be_visible(timeout=PATIENCE)
+    await expect(device.page.locator("#passkey-sign-in")).to_be_visible()
     await device.page.wait_for_function("window.offers.length === 1")
     return device.page
 
@@ -191,7 +189,7 @@ async def test_a_passkey_that_an_application_demands_is_used(device: Device, ser
     await at_sign_in(device, f"{server.issuer}/authorize?{urlencode(wish)}")
     await expect(page.locator("#passkey-demanded")).to_be_visible()
     await page.locator("#passkey-sign-in").click()
-    await expect(page.get_by_text("arrived")).to_be_visible(timeout=PATIENCE)
+    await expect(page.get_by_text("arrived")).to_be_visible()
     assert "code" in dict(parse_qsl(urlsplit(landed[0]).query))
 
 
@@ -205,7 +203,7 @@ async def test_a_user_who_does_not_agree_is_told_and_the_password_works(
     )
     page = await at_sign_in(device, f"{server.issuer}/login")
     await page.locator("#passkey-sign-in").click()
-    await expect(page.locator("#passkey-trouble")).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator("#passkey-trouble")).to_be_visible()
     await expect(page.locator("#passkey-sign-in")).to_be_enabled()
     await sign_in(page, username=user)
     await expect_account(page, user)
@@ -219,12 +217,12 @@ async def test_removing_a_passkey_takes_a_sign_in_with_it_and_kills_it(
     page = device.page
     # The sign-in was by password, so the passkey itself is asked for.
     await page.get_by_role("button", name="Remove the passkey The laptop").click()
-    await expect(page.locator("#again")).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator("#again")).to_be_visible()
     await page.locator("#passkey-sign-in").click()
     await expect_account(page, user)
     kept = (await device.credentials())[0]
     await page.get_by_role("button", name="Remove the passkey The laptop").click()
-    await expect(page.locator("#flash")).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator("#flash")).to_be_visible()
     await expect(page.get_by_role("button", name="Remove the passkey The laptop")).to_have_count(0)
     await device.cdp.send("WebAuthn.clearCredentials", {"authenticatorId": device.authenticator})
     await signed_out(device, server)
@@ -232,18 +230,18 @@ async def test_removing_a_passkey_takes_a_sign_in_with_it_and_kills_it(
     # A key whose keeper did not hear of it still offers it.
     await device.cdp.send("WebAuthn.addCredential", {"authenticatorId": device.authenticator, "credential": kept})
     await page.locator("#passkey-sign-in").click()
-    await expect(page.locator("#problem")).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator("#problem")).to_be_visible()
 
 
 async def test_a_key_that_holds_one_makes_no_second(device: Device, server: RunningServer, user: str) -> None:
     await made(device, server, user)
     page = device.page
     await page.locator("#add-passkey").click()
-    await expect(page.locator("#passkey-sign-in")).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator("#passkey-sign-in")).to_be_visible()
     await page.locator("#passkey-sign-in").click()
     await page.locator("#add-passkey").click()
     await page.locator("#create-passkey").click()
-    await expect(page.locator("#passkey-taken")).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator("#passkey-taken")).to_be_visible()
     assert len(await device.credentials()) == 1
 
 
@@ -258,7 +256,7 @@ async def test_a_page_that_is_old_gets_a_new_challenge_before_it_signs_in(
     async with page.expect_response("**/login/passkey") as renewed:
         await page.clock.fast_forward("09:00")
     assert (await renewed.value).status == 200
-    await expect(page.locator("#passkey-form [name=challenge]")).not_to_have_value(first, timeout=PATIENCE)
+    await expect(page.locator("#passkey-form [name=challenge]")).not_to_have_value(first)
     assert await page.evaluate("window.offers") == ["made", "withdrawn", "made"]
     await page.locator("#passkey-sign-in").click()
     await expect_account(page, user)
@@ -274,7 +272,7 @@ async def test_without_scripts_the_page_offers_the_password_and_nothing_that_doe
     await sign_in(page, username=user)
     await expect_account(page, user)
     await page.locator("#add-passkey").click()
-    await expect(page.locator("h1")).to_be_visible(timeout=PATIENCE)
+    await expect(page.locator("h1")).to_be_visible()
     # Playwright turns scripts off when the page is parsed already, so this is there and not shown.
     assert "JavaScript" in (await page.locator("noscript").text_content() or "")
     await expect(page.locator("#create-passkey")).to_be_hidden()

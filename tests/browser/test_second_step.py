@@ -16,7 +16,6 @@ from tests.support.sign_in_pages import sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
-PATIENCE: Final = 30_000
 STEP: Final = 30
 NARROW, WIDE = 360, 1280
 
@@ -32,7 +31,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 async def page(chromium: Browser) -> AsyncIterator[Page]:
     """A page without scripts, of a browser of its own."""
     context = await chromium.new_context(java_script_enabled=False)
-    context.set_default_timeout(PATIENCE)
     yield await context.new_page()
     await context.close()
 
@@ -151,7 +149,6 @@ async def test_axe_finds_no_fault(chromium: Browser, server: RunningServer, them
         # Axe is a script that is put into the page, which the page's policy rightly stops.
         bypass_csp=True,
     )
-    context.set_default_timeout(PATIENCE)
     page = await context.new_page()
     name = a_user(server, f"ada-{theme}-{width}")
     faults: set[tuple[str, str]] = set()

@@ -26,6 +26,5 @@ async def chromium() -> AsyncIterator[Browser]:
 async def page(chromium: Browser) -> AsyncIterator[Page]:
     """A page of a browser that was never anywhere."""
     context = await chromium.new_context()
-    context.set_default_timeout(15_000)
     yield await context.new_page()
     await context.close()

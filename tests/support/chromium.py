@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 # Nothing of the browser's own goes out to the network.
@@ -19,6 +19,9 @@ _FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+# As long as Playwright waits for what a test does; by itself it waits five seconds for what a test expects.
+expect.set_options(timeout=30_000)
 
 
 @asynccontextmanager
