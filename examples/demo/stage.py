@@ -1,7 +1,8 @@
-"""The stage: a temporary folder, ports from the system, and the three programs as processes of their own."""
+"""The stage: a temporary folder, free ports, and the three programs as processes of their own."""
 
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -21,6 +22,7 @@ from examples.demo.narrator import NotAsTold
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 WATCHWORD: Final = Path(sys.executable).with_name("watchword")
+_PORTS: Final = range(24_576, 32_768)
 
 
 class Stage:
@@ -159,9 +161,16 @@ def wait_until(condition: Callable[[], bool], *, what: str, seconds: float) -> N
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that the system has free; all are held until the last is found, so that they differ."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+    """Ports that nobody has, and that no system gives to anybody unasked before our programs listen.
+
+    Raises:
+        NotAsTold: there are not so many.
+    """
+    found: list[int] = []
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with socket.socket() as one, suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+        if len(found) == count:
+            return found
+    raise NotAsTold(f"{count} ports are free")

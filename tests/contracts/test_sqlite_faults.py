@@ -62,6 +62,12 @@ def read_line(process: "subprocess.Popen[str]") -> str:
     return process.stdout.readline().strip()
 
 
+def read_rest(process: "subprocess.Popen[str]") -> str:
+    """All that it said after the lines that were read; ``communicate`` knows nothing of what lies in the buffer."""
+    assert process.stdout is not None
+    return process.stdout.read()
+
+
 @pytest.fixture
 async def storage(sqlite_database: SqliteDatabase, anyio_backend: Any) -> AsyncIterator[SqliteStorage]:
     opened = await open_sqlite(sqlite_database, clock=StoppedClock())
@@ -237,7 +243,8 @@ async def test_a_killed_process_loses_nothing_that_it_acknowledged(
     for _ in range(answers):
         acknowledged = int(await asyncio.to_thread(read_line, victim))
     victim.send_signal(signal.SIGKILL)
-    rest, _ = await asyncio.to_thread(victim.communicate, timeout=10)
+    rest = await asyncio.to_thread(read_rest, victim)
+    await asyncio.to_thread(victim.communicate, timeout=10)
     acknowledged = max([acknowledged, *(int(line) for line in rest.split("\n")[:-1])])
     storage = await open_sqlite(sqlite_database, clock=StoppedClock())
     generation = (await stored(storage, grant)).generation

@@ -14,6 +14,9 @@ import psutil
 import pytest
 from tests.support.running_server import wait_until
 
+# One at a time: each is four programs.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+
 REPOSITORY = Path(__file__).parents[2]
 CHAPTERS = (
     "Three programs start",
@@ -85,7 +88,6 @@ def gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
-@pytest.mark.slow
 def test_the_demonstration_happens_as_told(tmp_path: Path) -> None:
     with demo_in(tmp_path) as demo:
         status = demo.end()
@@ -98,7 +100,6 @@ def test_the_demonstration_happens_as_told(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     with demo_in(tmp_path) as demo:
         demo.has_come_to("The access token expires")
@@ -112,7 +113,6 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.slow
 def test_what_does_not_happen_as_told_ends_the_demonstration_with_an_error(tmp_path: Path) -> None:
     with demo_in(tmp_path) as demo:
         demo.has_come_to("The access token expires")

@@ -12,10 +12,12 @@ import pytest
 from tests.support.page_browser import PageBrowser
 from tests.support.running_server import wait_until
 
+# One at a time: each is four programs.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("demo")]
+
 REPOSITORY = Path(__file__).parents[2]
 
 
-@pytest.mark.slow
 def test_the_shop_serves_a_browser_until_it_is_stopped(tmp_path: Path) -> None:
     said = tmp_path / "said"
     (tmp_path / "stage").mkdir()

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TextIO
 
-_FIRST, _LAST = 16_384, 32_768  # Linux hands out ports from 32768
+_FIRST, _LAST = 16_384, 24_576  # Linux hands out ports from 32768; between lie those of the demonstrations
 _BLOCK = 512
 _LOCKS = Path(tempfile.gettempdir()) / "watchword-test-ports"
 
