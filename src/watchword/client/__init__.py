@@ -6,7 +6,7 @@ source.token()
 """
 
 from watchword.client.async_token_source import AsyncTokenSource
-from watchword.client.authorization import Begun, Transaction
+from watchword.client.authorization import Begun, SignInWishes, Transaction
 from watchword.client.errors import (
     ClientError,
     Misconfigured,
@@ -49,6 +49,7 @@ __all__ = [
     "SecondStepNeeded",
     "SessionStore",
     "SignInAgain",
+    "SignInWishes",
     "StepUpRequired",
     "TokenSource",
     "TokenStore",

@@ -9,8 +9,8 @@ Diverges: an answer without ``iss`` is refused, whatever the metadata says of it
 """
 
 import hmac
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Iterable, Sequence
+from typing import Final, TypedDict
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -36,6 +36,25 @@ _SET_UP: Final = frozenset(
     {"invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "invalid_target"}
     | {"request_not_supported", "request_uri_not_supported", "registration_not_supported"}
 )
+
+
+class SignInWishes(TypedDict, total=False):
+    """What a sign-in by browser may be asked for, by keyword; each may be left out.
+
+    Attributes:
+        scope: wider than the source's own, where other sources will share the sign-in; a space-separated string or
+            several strings.
+        resources: further APIs, likewise.
+        login_hint: the user name to fill in.
+        max_age: seconds that the user's sign-in may lie back; 0 for a fresh one.
+        acr_values: the strengths of sign-in that will do (RFC 9470); a space-separated string or several strings.
+    """
+
+    scope: str | Iterable[str] | None
+    resources: Iterable[str]
+    login_hint: str | None
+    max_age: int | None
+    acr_values: str | Iterable[str]
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):

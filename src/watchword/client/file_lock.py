@@ -4,16 +4,30 @@ The operating system holds it (``flock``), so it ends with its holder, however t
 pause and try again, which works the same for threads and tasks. The file stays; removing it would let two in.
 """
 
+import errno
 import os
 import sys
 import threading
 from pathlib import Path
+from typing import Final
 
 from watchword.client.errors import Misconfigured
 from watchword.client.fork_safety import begin_anew_after_fork
 
 if sys.platform != "win32":
     import fcntl
+
+
+# Rights, and names that are something else than they should be. What is not in here may pass: a full disk, a network
+# file system that is away, too many open files.
+_LASTING: Final = frozenset(
+    {errno.EACCES, errno.EPERM, errno.EROFS, errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ENXIO}
+)
+
+
+def needs_a_hand(error: OSError) -> bool:
+    """Whether trouble with a file lasts until somebody mends it."""
+    return error.errno in _LASTING
 
 
 class FileLock:
@@ -45,8 +59,14 @@ class FileLock:
                 return False
             try:
                 fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-            except (PermissionError, FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-                raise Misconfigured(f"cannot lock {self._path}: {error.strerror}", reason="store_unwritable") from None
+            except OSError as error:
+                if error.errno == errno.ELOOP:
+                    why, reason = "it is a symbolic link", "store_unusable"
+                elif needs_a_hand(error) or isinstance(error, FileNotFoundError):
+                    why, reason = error.strerror or type(error).__name__, "store_unwritable"
+                else:
+                    raise
+                raise Misconfigured(f"cannot lock {self._path}: {why}", reason=reason) from None
             try:
                 if not _flock(fd):
                     os.close(fd)

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import msgspec
 
 from watchword.client.errors import Misconfigured
-from watchword.client.file_lock import FileLock
+from watchword.client.file_lock import FileLock, needs_a_hand
 
 _PART: Final = 1000
 _MOST_PARTS: Final = 1000
@@ -108,8 +108,10 @@ class KeyringTokenStore:
         """See ``TokenStore``."""
         try:
             self._lock_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        except (PermissionError, FileExistsError, NotADirectoryError):
-            raise Misconfigured(f"cannot make {self._lock_path.parent}", reason="store_unusable") from None
+        except OSError as error:
+            if needs_a_hand(error) or isinstance(error, FileExistsError):
+                raise Misconfigured(f"cannot make {self._lock_path.parent}", reason="store_unusable") from None
+            raise
         return self._lock.try_acquire()
 
     def unlock(self) -> None:

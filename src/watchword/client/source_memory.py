@@ -100,13 +100,13 @@ class SourceMemory:
     def wish(
         self,
         *,
-        scope: str | Iterable[str] | None,
-        resources: Iterable[str],
-        login_hint: str | None,
-        max_age: int | None,
-        acr_values: str | Iterable[str],
+        scope: str | Iterable[str] | None = None,
+        resources: Iterable[str] = (),
+        login_hint: str | None = None,
+        max_age: int | None = None,
+        acr_values: str | Iterable[str] = (),
     ) -> Wish:
-        """What a sign-in by browser asks for.
+        """What a sign-in by browser asks for, out of ``SignInWishes``.
 
         Raises:
             Misconfigured: a malformed scope or resource, an age that is none, or malformed names of classes.

@@ -4,11 +4,11 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from watchword.client import token_state
 from watchword.client.account import Account, ActsFor
-from watchword.client.authorization import Begun, Transaction, farewell, parse_answer
+from watchword.client.authorization import Begun, SignInWishes, Transaction, farewell, parse_answer
 from watchword.client.errors import ClientError
 from watchword.client.fork_safety import begin_anew_after_fork
 from watchword.client.identity import Identity
@@ -132,34 +132,20 @@ class TokenSource:
         with self._turn:
             self._memory.hold(self._run(sign_in(ask)))
 
-    def begin_sign_in(
-        self,
-        redirect_uri: str,
-        *,
-        scope: str | Iterable[str] | None = None,
-        resources: Iterable[str] = (),
-        login_hint: str | None = None,
-        max_age: int | None = None,
-        acr_values: str | Iterable[str] = (),
-    ) -> Begun:
+    def begin_sign_in(self, redirect_uri: str, **wishes: Unpack[SignInWishes]) -> Begun:
         """Begin a sign-in by browser: where to send it, and what to keep until it comes back (RFC 6749 §4.1).
 
         Args:
             redirect_uri: where the browser comes back to; registered for the client.
-            scope: wider than the source's own, where other sources will share the sign-in.
-            resources: further APIs, likewise.
-            login_hint: the user name to fill in.
-            max_age: seconds that the user's sign-in may lie back; 0 for a fresh one.
-            acr_values: the strengths of sign-in that will do (RFC 9470).
+            wishes: ``scope``, ``resources``, ``login_hint``, ``max_age`` (seconds) and ``acr_values``, as
+                ``SignInWishes`` says.
 
         Raises:
             TryLater, Misconfigured: as ``token``.
         """
         from watchword.client.browser_steps import begin  # noqa: PLC0415 (brings cryptography along)
 
-        wish = self._memory.wish(
-            scope=scope, resources=resources, login_hint=login_hint, max_age=max_age, acr_values=acr_values
-        )
+        wish = self._memory.wish(**wishes)
         steps = begin(self._memory.account, wish, redirect_uri=redirect_uri, discovered=self._memory.discovered)
         return self._run(steps)
 
@@ -190,28 +176,20 @@ class TokenSource:
     def sign_in_by_browser(
         self,
         *,
-        scope: str | Iterable[str] | None = None,
-        resources: Iterable[str] = (),
-        login_hint: str | None = None,
-        max_age: int | None = None,
-        acr_values: str | Iterable[str] = (),
         path: str = "/callback",
         open_browser: Callable[[str], object] | None = None,
         seconds: float = 300.0,
+        **wishes: Unpack[SignInWishes],
     ) -> Identity | None:
         """Sign a user in by this machine's browser, which comes back to a port of loopback (RFC 8252 §7.3).
 
         The client is registered with ``http://127.0.0.1/callback`` (or your ``path``), which allows every port.
 
         Args:
-            scope: as for ``begin_sign_in``, and so are the next four.
-            resources: further APIs.
-            login_hint: the user name to fill in.
-            max_age: seconds that the user's sign-in may lie back.
-            acr_values: the strengths of sign-in that will do.
             path: of the redirect URI.
             open_browser: opens the address; False from it means that it could not. ``webbrowser.open`` if None.
             seconds: how long the user may take.
+            wishes: as for ``begin_sign_in``.
 
         Returns:
             Who signed in; None where ``openid`` was not asked for.
@@ -224,14 +202,7 @@ class TokenSource:
         from watchword.client.loopback import Loopback  # noqa: PLC0415 (most programs need no sockets of their own)
 
         with Loopback(path) as loopback:
-            begun = self.begin_sign_in(
-                loopback.redirect_uri,
-                scope=scope,
-                resources=resources,
-                login_hint=login_hint,
-                max_age=max_age,
-                acr_values=acr_values,
-            )
+            begun = self.begin_sign_in(loopback.redirect_uri, **wishes)
             loopback.send_browser(begun.url, open_browser)
             answer = loopback.wait(seconds, state=begun.transaction.state)
             identity = self.finish_sign_in(begun.transaction, answer)

@@ -11,6 +11,7 @@ import ssl
 import time
 from typing import Any, Final, Protocol
 
+from watchword.client.cut_off import CutOff
 from watchword.client.messages import Answer, Request, Unreachable, parse_retry_after
 
 DEFAULT_TIMEOUT: Final = 10.0
@@ -53,7 +54,8 @@ class _Http:
         return {
             # Plain http needs none, and the trust store takes 20 ms to read: an empty one, which trusts nobody.
             "verify": ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT) if self._tls is None else self._tls,
-            "timeout": self._timeout,
+            # A first address that nobody is at leaves time for a second one.
+            "timeout": httpx2.Timeout(self._timeout, connect=self._timeout / 2),
             "follow_redirects": False,
             # Plain http is for loopback alone, which no proxy reaches.
             "trust_env": request.url.startswith("https:"),
@@ -68,22 +70,30 @@ class HttpTransport(_Http):
         options = self._options(request)
         import httpx2  # noqa: PLC0415 (as above)
 
-        until = time.monotonic() + self._timeout
-        try:
-            with (
-                httpx2.Client(**options) as client,
-                client.stream(request.method, request.url, headers=request.headers, content=request.body) as response,
-            ):
-                body = bytearray()
-                for piece in response.iter_bytes():
-                    body += piece
-                    if len(body) > _LARGEST:
-                        return Unreachable("the answer is too large")
-                    if time.monotonic() > until:
-                        return Unreachable("the answer takes too long")
-                return _answer(response.status_code, bytes(body), response.headers.get("retry-after"))
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
-            return _unreachable(error)
+        with CutOff(self._timeout) as cut_off:
+            try:
+                with (
+                    httpx2.Client(**options) as client,
+                    client.stream(
+                        request.method,
+                        request.url,
+                        headers=request.headers,
+                        content=request.body,
+                        extensions={"trace": cut_off.trace},
+                    ) as response,
+                ):
+                    body = bytearray()
+                    for piece in response.iter_bytes():
+                        body += piece
+                        if len(body) > _LARGEST:
+                            return Unreachable("the answer is too large")
+                        if cut_off.over:
+                            break
+            except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+                return Unreachable("the answer takes too long") if cut_off.over else _unreachable(error)
+            if cut_off.over:  # also where the cut looks like the answer's own end
+                return Unreachable("the answer takes too long")
+            return _answer(response.status_code, bytes(body), response.headers.get("retry-after"))
 
 
 class AsyncHttpTransport(_Http):

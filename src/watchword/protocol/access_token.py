@@ -1,6 +1,6 @@
 """JWT access tokens: their claims, and the one verifier that resource servers and the authorization server share.
 
-Implements: RFC 9068 §2.1, §2.2, §4; RFC 7519 §4.1; RFC 8725 §3.8, §3.9; RFC 9470 §3, §6.1.
+Implements: RFC 9068 §2.1, §2.2, §4; RFC 7519 §4.1; RFC 8725 §3.8, §3.9; RFC 9449 §7.2; RFC 9470 §3, §6.1.
 """
 
 from collections.abc import Mapping
@@ -150,6 +150,10 @@ def verify(
         raise TokenRejected("token.issuer")
     if audiences.isdisjoint(audience):
         raise TokenRejected("token.audience", "meant for another resource")
+    # RFC 9449 §7.2: a resource "MUST reject a DPoP-bound access token received as a bearer token". Nobody here asks
+    # for a proof of any kind of binding, so whoever stole the token could use it.
+    if "cnf" in claims:
+        raise TokenRejected("token.bound", "it has a cnf claim")
     verified = AccessToken(
         issuer=typed.iss,
         subject=typed.sub,

@@ -19,6 +19,7 @@ Reason = Literal[
     "token.claims",
     "token.issuer",
     "token.audience",
+    "token.bound",
     "token.expired",
     "token.not_yet_valid",
     "token.revoked",

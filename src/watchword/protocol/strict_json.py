@@ -24,6 +24,13 @@ def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:  # more digits than the interpreter wants to read (RFC 8259 §6 allows such a limit)
+        raise ValueError("a number beyond all bounds") from None
+
+
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
@@ -31,7 +38,9 @@ def _finite(text: str) -> float:
     return number
 
 
-_decoder = json.JSONDecoder(object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite)
+_decoder = json.JSONDecoder(
+    object_pairs_hook=_no_duplicates, parse_constant=_no_constant, parse_float=_finite, parse_int=_whole
+)
 _quick = msgspec.json.Decoder()
 _compact = msgspec.json.Encoder()
 
@@ -40,8 +49,8 @@ def parse_object(data: bytes) -> dict[str, Any]:
     """The members of the one JSON object in ``data``.
 
     Raises:
-        ValueError: not UTF-8, not JSON, not an object, a duplicate member at any depth, NaN, Infinity, or half a
-            surrogate pair.
+        ValueError: not UTF-8, not JSON, not an object, a duplicate member at any depth, NaN, Infinity, a number beyond
+            all bounds, or half a surrogate pair. Its text is ours, short, repeats nothing, and may be passed on.
     """
     # What encodes again to the very same bytes is compact JSON with every member once: nothing is left to judge.
     # Everything else, good or bad, is judged by the strict decoder, which takes four times as long.
@@ -60,6 +69,8 @@ def _parse_slowly(data: bytes) -> dict[str, Any]:
         if b"\\u" in data:
             # RFC 8259 §8.2: half a surrogate pair is no character; it would blow up wherever the text is written.
             json.dumps(members, ensure_ascii=False).encode("utf-8")
+    except json.JSONDecodeError:
+        raise ValueError("not JSON") from None
     except RecursionError:
         raise ValueError("nested too deeply") from None
     except UnicodeDecodeError:

@@ -13,6 +13,10 @@ class IssuerTrouble(Exception):
     """The issuer gave no usable answer. The text says why, without secrets; what is known stays as it is."""
 
 
+class PositionRefused(IssuerTrouble):
+    """The feed takes the number after which it was asked for no number of its log."""
+
+
 @dataclass(frozen=True, slots=True)
 class KeySet:
     """A fetched key set, and for how many seconds the issuer calls it fresh."""
@@ -22,7 +26,10 @@ class KeySet:
 
 
 class IssuerDoor(Protocol):
-    """Questions to the issuer. Each may raise ``IssuerTrouble``, and takes a bounded time."""
+    """Questions to the issuer. Each may raise ``IssuerTrouble``, and takes a bounded time.
+
+    Those to the feed may raise ``PositionRefused``.
+    """
 
     async def metadata(self) -> Metadata:
         """The issuer's metadata, found by its own name."""

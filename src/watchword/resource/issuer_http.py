@@ -18,7 +18,7 @@ from watchword.protocol.bearer import render_basic
 from watchword.protocol.metadata import Metadata, issuer_is_loopback
 from watchword.protocol.revocation_feed import MAX_BATCH_LENGTH, SSE_EVENT
 from watchword.resource.event_stream import EventStream
-from watchword.resource.issuer_door import IssuerTrouble, KeySet
+from watchword.resource.issuer_door import IssuerTrouble, KeySet, PositionRefused
 
 _DOCUMENT_LIMIT: Final = 256 * 1024
 _BATCH_LIMIT: Final = MAX_BATCH_LENGTH + 1024
@@ -88,6 +88,7 @@ class HttpIssuerDoor:
             "GET",
             url,
             limit=_BATCH_LIMIT,
+            at_400=PositionRefused,
             params={"after": str(after)},
             headers={"Accept": "application/json", **self._credentials},
         )
@@ -102,7 +103,7 @@ class HttpIssuerDoor:
         timeout = httpx2.Timeout(self._seconds, read=None)
         with _as_trouble():
             async with self._client.stream("GET", url, headers=headers, timeout=timeout) as response:
-                _good(response)
+                _good(response, at_400=PositionRefused)
                 if not response.headers.get("content-type", "").startswith("text/event-stream"):
                     raise IssuerTrouble("the feed does not answer with an event stream")
                 yield self._batches(response)
@@ -129,11 +130,13 @@ class HttpIssuerDoor:
         """Let go of connections."""
         await self._client.aclose()
 
-    async def _ask(self, method: str, url: str, *, limit: int, **request: Any) -> tuple[bytes, Mapping[str, str]]:
+    async def _ask(
+        self, method: str, url: str, *, limit: int, at_400: type[IssuerTrouble] = IssuerTrouble, **request: Any
+    ) -> tuple[bytes, Mapping[str, str]]:
         try:
             with _as_trouble():
                 async with asyncio.timeout(self._seconds), self._client.stream(method, url, **request) as response:
-                    _good(response)
+                    _good(response, at_400=at_400)
                     body = bytearray()
                     async for chunk in response.aiter_raw():
                         body += chunk
@@ -166,14 +169,15 @@ def _untrusted(error: BaseException | None) -> bool:
     return False
 
 
-def _good(response: httpx2.Response) -> None:
+def _good(response: httpx2.Response, *, at_400: type[IssuerTrouble]) -> None:
     if response.status_code in (401, 403):
         hint = "give client_id and client_secret of a client that serves the API"
         raise IssuerTrouble(f"the issuer answers {response.status_code}: {hint}")
     if response.is_redirect:
         raise IssuerTrouble("the issuer answers with a redirect, which is not followed")
     if response.status_code != 200:
-        raise IssuerTrouble(f"the issuer answers {response.status_code}")
+        kind = at_400 if response.status_code == 400 else IssuerTrouble
+        raise kind(f"the issuer answers {response.status_code}")
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         raise IssuerTrouble("the issuer answers in a content encoding that was not asked for")
 

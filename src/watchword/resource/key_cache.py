@@ -1,23 +1,30 @@
 """The issuer's keys as a resource server holds them: fresh, stale, and when to ask for them again. Pure.
 
 Its laws: good keys are never replaced by nothing; keys that cannot be renewed are used for a day; a token with an
-unknown ``kid`` causes at most one request in 30 seconds, however many such tokens arrive.
+unknown ``kid`` causes at most one request in 30 seconds, however many such tokens arrive; and since anybody can send
+such tokens, they use up nothing of what the feed may ask, whose batches come from the issuer itself.
 
 Implements: RFC 8725 §3.10 (a ``kid`` is matched exactly and has no side effects); OpenID Connect Core 1.0 §10.1.1.
 """
 
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from watchword.protocol.jws import VerificationKey
 
 KEPT_SECONDS: Final = 24 * 3600
 UNKNOWN_KID_SECONDS: Final = 30
+_FEED_SECONDS: Final = 1
 _FRESH_SECONDS: Final = 300
 _FRESH_LEAST: Final = 60
 _FRESH_MOST: Final = 3600
 _RETRY_MOST: Final = 30
+
+Asker = Literal["token", "feed"]
+"""Where an unknown ``kid`` stood: in a token, which anybody may have sent, or in a batch of the issuer's feed."""
+
+_PAUSES: Final[Mapping[Asker, float]] = {"token": UNKNOWN_KID_SECONDS, "feed": _FEED_SECONDS}
 
 
 class KeyCache:
@@ -36,7 +43,7 @@ class KeyCache:
         self._fresh_for: float = _FRESH_SECONDS
         self._failures = 0
         self._tried_at = -math.inf
-        self._asked_at = -math.inf
+        self._asked_at: dict[Asker, float] = dict.fromkeys(_PAUSES, -math.inf)
         self.fetched_at: float | None = None
         self.in_flight = False
         self.version = 0
@@ -106,13 +113,13 @@ class KeyCache:
         # A clock that was set back must not put the next fetch off.
         return min(max(self._tried_at + pause - now, 0), pause)
 
-    def may_ask_for_unknown(self, now: float) -> bool:
-        """Whether a token with an unknown ``kid`` may cause a fetch now."""
-        return not 0 <= now - self._asked_at < UNKNOWN_KID_SECONDS
+    def may_ask_for_unknown(self, now: float, *, asker: Asker = "token") -> bool:
+        """Whether an unknown ``kid`` may cause a fetch now."""
+        return not 0 <= now - self._asked_at[asker] < _PAUSES[asker]
 
-    def asked_for_unknown(self, now: float) -> None:
-        """A token with an unknown ``kid`` causes a fetch at ``now``."""
-        self._asked_at = now
+    def asked_for_unknown(self, now: float, *, asker: Asker = "token") -> None:
+        """An unknown ``kid`` causes a fetch at ``now``."""
+        self._asked_at[asker] = now
 
 
 def _same(known: Mapping[str, VerificationKey], found: Mapping[str, VerificationKey]) -> bool:

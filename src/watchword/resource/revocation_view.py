@@ -22,6 +22,8 @@ Taken = Literal["followed", "partial", "repeated", "mismatch"]
 """
 
 _FORGET_EVERY: Final = 60
+# Beyond what any log will come to, and the most that the feed may be asked for.
+_NO_SEQUENCE: Final = 10**18
 
 
 class ViewRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +35,12 @@ class ViewRecord(msgspec.Struct, frozen=True, kw_only=True):
     latest_iat: float
     vouched_at: float | None
     entries: list[Entry]
+
+    def as_credible(self) -> "ViewRecord":
+        """Itself; with a number that no log has, its entries alone: it vouches for nothing then."""
+        if 0 <= self.sequence < _NO_SEQUENCE:
+            return self
+        return ViewRecord(log="", sequence=0, link="", latest_iat=0, vouched_at=None, entries=self.entries)
 
 
 class RevocationView:
@@ -81,8 +89,12 @@ class RevocationView:
             self.vouched_at = max(self.vouched_at, min(now, batch.iat))
             self._forget()
         elif taken == "mismatch":
-            self.log, self.sequence, self.link = "", 0, ""
+            self.rewind()
         return taken
+
+    def rewind(self) -> None:
+        """Go back to the beginning of the log; what was seen stays seen."""
+        self.log, self.sequence, self.link = "", 0, ""
 
     def _place(self, batch: Batch) -> Taken:
         continues = batch.log == self.log and batch.from_ == self.sequence and batch.from_link == self.link

@@ -78,7 +78,7 @@ class SnapshotFile:
         if found.form != _FORM or found.issuer != self._issuer:
             _LOG.warning("the snapshot %s is not used: it is another issuer's or of another version", self._path)
             return None
-        return found
+        return msgspec.structs.replace(found, view=found.view.as_credible())
 
     def save(self, snapshot: Snapshot) -> None:
         """Replace the file. Trouble is logged once and is no reason to stop judging tokens."""

@@ -14,7 +14,8 @@ from watchword.protocol import revocation_feed
 from watchword.protocol.metadata import Metadata
 from watchword.protocol.rejection import TokenRejected
 from watchword.protocol.revocation_feed import SILENCE_SECONDS
-from watchword.resource.issuer_door import IssuerDoor, IssuerTrouble
+from watchword.resource.issuer_door import IssuerDoor, IssuerTrouble, PositionRefused
+from watchword.resource.key_cache import Asker
 from watchword.resource.memory import Memory
 from watchword.resource.revocation_view import Taken
 from watchword.resource.verifier import Need, Verifier
@@ -94,7 +95,7 @@ class Upkeep:
         """
         await self._begun.wait()
         if need == "keys":
-            await self._fetch_for_unknown()
+            await self._fetch_for_unknown("token")
         elif need == "introspection":
             await self._introspect(token)
         return need
@@ -133,12 +134,12 @@ class Upkeep:
                 _LOG.exception("renewing the keys failed")
                 await asyncio.sleep(self._pace.again_most)
 
-    async def _fetch_for_unknown(self) -> None:
+    async def _fetch_for_unknown(self, asker: Asker) -> None:
         now = self._clock()
         if self._fetching is None:
-            if not self._verifier.keys.may_ask_for_unknown(now):
+            if not self._verifier.keys.may_ask_for_unknown(now, asker=asker):
                 return
-            self._verifier.keys.asked_for_unknown(now)
+            self._verifier.keys.asked_for_unknown(now, asker=asker)
         try:
             await self._fetch_keys()
         except IssuerTrouble as trouble:
@@ -241,6 +242,8 @@ class Upkeep:
                         self._recover("feed", "start")
         except TimeoutError:
             self._complain("feed", f"no good batch for {self._pace.silence:g} seconds")
+        except PositionRefused as refused:
+            self._start_again(refused)
         return good
 
     async def _catch_up(self) -> None:
@@ -248,10 +251,22 @@ class Upkeep:
         url = (await self._discover()).revocation_feed_endpoint
         courses = 0
         while url is not None and courses < 2:
-            taken = await self._take(await self._door.page(url, after=self._verifier.view.sequence))
+            try:
+                taken = await self._take(await self._door.page(url, after=self._verifier.view.sequence))
+            except PositionRefused as refused:
+                self._start_again(refused)
+                courses += 1
+                continue
             if taken in ("followed", "repeated"):
                 return
             courses += taken == "mismatch"
+
+    def _start_again(self, refused: PositionRefused) -> None:
+        """Read the log from its beginning; what was seen stays. Raises ``refused`` if that was the position."""
+        if not self._verifier.view.sequence:
+            raise refused
+        _LOG.warning("the issuer does not know our position in the revocation log: reading all of it again")
+        self._verifier.view.rewind()
 
     async def _take(self, message: str) -> Taken:
         verifier = self._verifier
@@ -260,7 +275,7 @@ class Upkeep:
         except TokenRejected as rejected:
             if rejected.reason != "token.unknown_key":
                 raise IssuerTrouble(f"a batch of the feed is refused ({rejected})") from None
-            await self._fetch_for_unknown()
+            await self._fetch_for_unknown("feed")
             try:
                 kid, batch = revocation_feed.parse_batch(message, verifier.find_key, issuer=verifier.issuer)
             except TokenRejected as again:

@@ -6,11 +6,13 @@ import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from watchword.client import FileTokenStore, KeyringTokenStore, MemoryTokenStore, Misconfigured, TokenStore
+from watchword.client import FileTokenStore, KeyringTokenStore, MemoryTokenStore, Misconfigured, TokenSource, TokenStore
 from watchword.client.file_lock import FileLock
 
 
@@ -145,6 +147,55 @@ def test_a_folder_that_cannot_be_made_is_misconfigured(file: Path) -> None:
     file.write_text("not a folder")
     with pytest.raises(Misconfigured):
         FileTokenStore(file / "tokens.json").try_lock()
+
+
+def refused(work: Callable[[], object]) -> str:
+    with pytest.raises(Misconfigured) as caught:
+        work()
+    return caught.value.reason
+
+
+def test_a_folder_in_the_files_place_waits_for_a_hand(file: Path) -> None:
+    file.mkdir(mode=0o700)
+    store = FileTokenStore(file)
+    works: list[Callable[[], object]] = [store.load, lambda: store.save(b"one"), store.clear]
+    assert [refused(work) for work in works] == ["store_unusable"] * 3
+    assert [path.name for path in file.parent.iterdir()] == ["tokens.json"], "no litter"
+
+
+def test_a_file_in_the_folders_place_and_a_name_beyond_all_bounds_wait_for_a_hand(file: Path) -> None:
+    file.write_text("not a folder")
+    for path in (file / "tokens.json", file.with_name("x" * 300)):
+        store = FileTokenStore(path)
+        assert refused(store.load) == "store_unusable"
+        assert refused(partial(store.save, b"one")) == "store_unusable"
+
+
+@pytest.mark.parametrize("kind", ["file", "keyring"])
+def test_a_lock_that_is_a_symbolic_link_waits_for_a_hand(kind: str, file: Path) -> None:
+    lock = file.with_name("tokens.json.lock")
+    lock.symlink_to(file.with_name("victim"))
+    store = FileTokenStore(file) if kind == "file" else KeyringTokenStore("app", keyring=FakeKeyring(), lock_path=lock)
+    assert refused(store.try_lock) == "store_unusable"
+    assert not file.with_name("victim").exists()
+
+
+def test_a_source_says_what_is_wrong_with_its_store_and_does_not_send_its_user_to_wait(file: Path) -> None:
+    file.mkdir(mode=0o700)
+    source = TokenSource("http://127.0.0.1:1", "app", store=FileTokenStore(file))
+    assert refused(source.token) == "store_unusable"
+
+
+def test_what_is_refused_leaves_no_file_open(file: Path) -> None:
+    file.mkdir(mode=0o700)
+    store = FileTokenStore(file)
+    probe = os.open(os.devnull, os.O_RDONLY)
+    os.close(probe)
+    for _ in range(3):
+        refused(store.load)
+    again = os.open(os.devnull, os.O_RDONLY)
+    os.close(again)
+    assert again == probe
 
 
 CRASH = """

@@ -95,10 +95,31 @@ def test_what_is_not_utf8_is_refused(data: bytes) -> None:
         parse_object(data)
 
 
+NUMBER = "a number beyond all bounds"
+
+
 @pytest.mark.parametrize(
-    ("data", "sentence"), [(b'{"a":"\\ud800"}', "half a surrogate pair"), (b'{"a":"\xff"}', "not UTF-8")]
+    ("data", "sentence"),
+    [
+        (b'{"a":"\\ud800"}', "half a surrogate pair"),
+        (b'{"a":"\xff"}', "not UTF-8"),
+        (b"", "not JSON"),
+        (b"\xef\xbb\xbf{}", "not JSON"),
+        (b'{"a":1} {"secret":2}', "not JSON"),
+        (b'{"a":"\\u12"}', "not JSON"),
+        (b'{"a":' + b"1" * 5_000 + b"}", NUMBER),
+        (b'{ "a": [-' + b"1" * 5_000 + b"]}", NUMBER),
+        (b'{"a":1e999}', NUMBER),
+        (b'{"a":' + b"1" * 5_000 + b".5}", NUMBER),
+        (b'{"a":NaN}', "NaN is not JSON"),
+        (b'{"a":' * 50_000, "nested too deeply"),
+        (b"[" * 50_000 + b"]" * 50_000, "nested too deeply"),
+        (b"[]", "not a JSON object"),
+        (b'{"secret":1,"secret":2}', "duplicate member"),
+    ],
+    ids=lambda value: repr(value)[:25],
 )
-def test_what_is_no_text_is_refused_in_words_of_ours_that_repeat_nothing(data: bytes, sentence: str) -> None:
+def test_what_is_refused_is_refused_in_words_of_ours_that_repeat_nothing(data: bytes, sentence: str) -> None:
     with pytest.raises(ValueError, match=f"^{sentence}$"):
         parse_object(data)
 

@@ -3,15 +3,15 @@
 import asyncio
 import gzip
 import socket
-import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 
 import pytest
+from tests.support.dripping import dripping
 from tests.support.fake_issuer import FakeIssuer
 from tests.support.rfc import rfc
 
-from watchword.resource.issuer_door import IssuerTrouble
+from watchword.resource.issuer_door import IssuerTrouble, PositionRefused
 from watchword.resource.issuer_http import HttpIssuerDoor
 
 
@@ -30,35 +30,9 @@ async def door_to(url: str, *, seconds: float = 2) -> AsyncIterator[HttpIssuerDo
         await door.close()
 
 
-@contextmanager
-def dripping(head: bytes) -> Iterator[str]:
-    """A server that sends one byte at a time, for ever."""
-    over = threading.Event()
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with connection:
-            connection.recv(65536)
-            connection.sendall(head)
-            while not over.wait(0.02):
-                try:
-                    connection.sendall(b" ")
-                except OSError:
-                    return
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            over.set()
-            thread.join(5)
-
-
 @rfc("8725", "3.10")
-async def test_an_answer_that_drips_is_given_up() -> None:
-    head = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"HTTP/1.1 200 OK\r\nX: "])
+async def test_an_answer_that_drips_is_given_up(head: bytes) -> None:
     with dripping(head) as url:
         async with door_to(url, seconds=0.3) as door:
             with pytest.raises(IssuerTrouble, match="within"):
@@ -113,6 +87,24 @@ async def test_a_feed_that_is_no_event_stream_is_refused(fake: FakeIssuer) -> No
         with pytest.raises(IssuerTrouble, match="event stream"):
             async with door.follow(f"{fake.url}/revocations", after=0):
                 pass
+
+
+@pytest.mark.parametrize(("status", "kind"), [(400, PositionRefused), (404, IssuerTrouble), (500, IssuerTrouble)])
+async def test_a_position_that_the_feed_refuses_is_told_from_other_trouble(
+    fake: FakeIssuer, status: int, kind: type[IssuerTrouble]
+) -> None:
+    fake.answers["/revocations"] = fake.answers["/jwks"] = lambda: (status, {}, b"")
+    async with door_to(fake.url) as door:
+        with pytest.raises(IssuerTrouble) as caught:
+            await door.page(f"{fake.url}/revocations", after=7)
+        assert type(caught.value) is kind
+        with pytest.raises(IssuerTrouble) as caught:
+            async with door.follow(f"{fake.url}/revocations", after=7):
+                pass
+        assert type(caught.value) is kind
+        with pytest.raises(IssuerTrouble) as caught:
+            await door.key_set(f"{fake.url}/jwks")
+        assert type(caught.value) is IssuerTrouble
 
 
 async def test_the_feed_gives_batches_and_ends_with_the_connection(fake: FakeIssuer) -> None:

@@ -71,6 +71,16 @@ def test_unknown_kids_may_cause_one_fetch_in_thirty_seconds() -> None:
     assert cache.may_ask_for_unknown(NOW + 30)
 
 
+def test_the_feed_may_ask_each_second_whatever_tokens_have_used_up() -> None:
+    cache = filled()
+    cache.asked_for_unknown(NOW)
+    assert cache.may_ask_for_unknown(NOW, asker="feed")
+    cache.asked_for_unknown(NOW, asker="feed")
+    assert not cache.may_ask_for_unknown(NOW + 0.9, asker="feed")
+    assert cache.may_ask_for_unknown(NOW + 1, asker="feed")
+    assert not cache.may_ask_for_unknown(NOW + 1), "nor does the feed make room for tokens"
+
+
 def test_the_version_rises_only_when_keys_change() -> None:
     cache = filled()
     version = cache.version

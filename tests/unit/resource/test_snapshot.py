@@ -68,6 +68,20 @@ def test_another_issuers_file_another_layout_and_bad_keys_are_left_aside(
     assert file.load() is None
 
 
+@pytest.mark.parametrize("sequence", [-1, -5, 10**18, 2**70])
+def test_a_position_that_no_log_has_is_dropped_and_vouches_for_nothing_and_the_entries_stay(
+    tmp_path: Path, sequence: int
+) -> None:
+    file = SnapshotFile(tmp_path / "kept", issuer="https://issuer.test")
+    kept = make_snapshot()
+    file.save(msgspec.structs.replace(kept, view=msgspec.structs.replace(kept.view, sequence=sequence)))
+    found = file.load()
+    assert found is not None
+    assert (found.view.log, found.view.sequence, found.view.link, found.view.vouched_at) == ("", 0, "", None)
+    assert found.view.entries == kept.view.entries != []
+    assert found.key_set().keys() == kept.key_set().keys()
+
+
 def test_a_folder_that_cannot_be_written_is_told_once_and_stops_nothing(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 from tests.unit.resource.builders import API
 
@@ -13,7 +14,7 @@ from watchword.protocol import jwk_set, metadata
 from watchword.protocol.metadata import Metadata
 from watchword.protocol.rejection import TokenRejected
 from watchword.protocol.scope import Scope
-from watchword.resource.issuer_door import IssuerTrouble, KeySet
+from watchword.resource.issuer_door import IssuerTrouble, KeySet, PositionRefused
 from watchword.resource.memory import Memory
 from watchword.resource.policy import DEFAULT_POLICY
 from watchword.resource.snapshot import SnapshotFile
@@ -33,6 +34,7 @@ class Door:
         self.connections: list[int] = []
         self.fetches = 0
         self.pages = 0
+        self.most = 10**18
         self.broken = False
         self.closed = False
 
@@ -52,6 +54,7 @@ class Door:
         self.pages += 1
         if self.broken:
             raise IssuerTrouble("away")
+        self.judge(after)
         return self.issuer.batch(after)
 
     @asynccontextmanager
@@ -59,7 +62,12 @@ class Door:
         self.connections.append(after)
         if self.broken:
             raise IssuerTrouble("away")
+        self.judge(after)
         yield self._all()
+
+    def judge(self, after: int) -> None:
+        if not 0 <= after <= self.most:
+            raise PositionRefused("the issuer answers 400")
 
     async def _all(self) -> AsyncIterator[str]:
         while True:
@@ -181,6 +189,37 @@ async def test_a_batch_with_a_new_key_makes_it_fetch_the_keys() -> None:
         assert world.door.fetches == 2
 
 
+async def test_a_token_with_a_junk_kid_delays_neither_revocations_nor_tokens_under_a_new_key() -> None:
+    world = World(pace=Pace(start=0.5, silence=5, again=0.01, again_most=0.05))
+    revoked = world.issuer.token(sid="a")
+    async with world.running():
+        await world.upkeep.attend("keys", "a token whose key nobody has")
+        world.issuer.rotate_key()
+        world.issuer.revoke(session="a")
+        world.clock.advance(1)
+        world.send(0)
+        await until(lambda: world.verifier.view.sequence == 1)
+        with pytest.raises(TokenRejected, match=r"token\.revoked"):
+            world.verifier.verify(revoked, Scope(), now=world.clock())
+        world.verifier.verify(world.issuer.token(), Scope(), now=world.clock())
+
+
+async def test_a_key_that_no_set_has_makes_the_feed_ask_once_in_a_second() -> None:
+    world = World(pace=Pace(start=0.5, silence=5, again=0.01, again_most=0.01))
+    async with world.running():
+        world.issuer.rotate_key()
+        stray = world.issuer.signing_key.kid
+        stray_key = world.issuer.published.pop(stray)
+        for _ in range(20):
+            world.send(0)
+        await until(lambda: len(world.door.connections) > 20)
+        assert world.door.fetches == 2
+        world.issuer.published[stray] = stray_key
+        world.clock.advance(1)
+        world.send(0)
+        await until(lambda: world.verifier.view.vouched_at == world.clock())
+
+
 async def test_an_emergency_revoke_of_the_signing_key_takes_effect_and_the_feed_goes_on() -> None:
     world = World(pace=Pace(start=0.5, silence=5, again=0.01, again_most=0.05))
     token = world.issuer.token()
@@ -233,6 +272,53 @@ async def test_pages_are_read_to_the_end_before_the_first_answer(monkeypatch: py
     monkeypatch.setattr(world.issuer, "batch", lambda after: full(after, limit=10))
     async with world.running():
         assert (world.verifier.view.sequence, len(world.verifier.view.revoked), world.door.pages) == (25, 25, 3)
+
+
+async def test_a_position_that_the_feed_refuses_is_given_up_and_what_was_seen_stays() -> None:
+    world = World(pace=Pace(start=0.5, silence=0.15, again=0.01, again_most=0.05))
+    for name in "abc":
+        world.issuer.revoke(session=name)
+    async with world.running():
+        await until(lambda: world.door.connections[-1:] == [3])
+        world.door.most = 1
+        await until(lambda: world.door.connections[-1] == 0)
+        assert len(world.verifier.view.revoked) == 3
+        world.door.most = 10**18
+        world.clock.advance(1)
+        world.issuer.revoke(session="d")
+        world.send(0)
+        await until(lambda: world.verifier.view.sequence == 4)
+        assert len(world.verifier.view.revoked) == 4
+
+
+async def test_a_feed_that_refuses_its_own_beginning_is_in_trouble(caplog: pytest.LogCaptureFixture) -> None:
+    world = World()
+    world.door.most = -1
+    async with world.running():
+        await until(lambda: len(world.door.connections) >= 3)
+        assert set(world.door.connections) == {0}
+        assert world.door.pages == 1
+    assert "the issuer answers 400" in caplog.text
+
+
+@pytest.mark.parametrize("sequence", [-5, 2**70, 10**18, 10**18 - 1])
+async def test_a_kept_position_that_cannot_be_does_not_cut_the_feed(tmp_path: Path, sequence: int) -> None:
+    path = tmp_path / "kept"
+    first = World(snapshot=path)
+    first.issuer.revoke(session="a")
+    async with first.running():
+        await until(lambda: first.verifier.view.sequence == 1)
+    file = SnapshotFile(path, issuer=first.issuer.issuer)
+    kept = file.load()
+    assert kept is not None
+    file.save(msgspec.structs.replace(kept, view=msgspec.structs.replace(kept.view, sequence=sequence)))
+    second = World(snapshot=path)
+    second.issuer = second.door.issuer = first.issuer
+    second.door.most = 10**12
+    first.issuer.revoke(session="b")
+    async with second.running():
+        assert (second.verifier.view.sequence, len(second.verifier.view.revoked)) == (2, 2)
+        assert set(second.door.connections) <= {2}
 
 
 async def test_processes_that_share_a_snapshot_never_unsee_for_each_other(tmp_path: Path) -> None:
