@@ -418,11 +418,54 @@ async def test_the_listening_clients_of_sessions_are_found_by_their_grants(stora
         assert await reading.listeners_of_session(two.sid, now=NOW) == [listening("desk", two.sid)]
         assert await reading.listeners_of_session(ended.sid, now=NOW) == [listening("shop", ended.sid)]
         assert await reading.listeners_of_session("\0", now=NOW) == []
-        found = await reading.listeners_of_user(user.sub, epoch=3, now=NOW, limit=9)
+        found = await reading.listeners_of_user(user.sub, epoch=3, besides=None, now=NOW, limit=9)
         assert found == [*in_one, listening("desk", two.sid)]
-        assert await reading.listeners_of_user(user.sub, epoch=3, now=NOW, limit=2) == in_one
-        assert await reading.listeners_of_user("\0", epoch=3, now=NOW, limit=2) == []
+        assert await reading.listeners_of_user(user.sub, epoch=3, besides=None, now=NOW, limit=2) == in_one
+        found = await reading.listeners_of_user(user.sub, epoch=3, besides=one.sid, now=NOW, limit=9)
+        assert found == [listening("desk", two.sid)]
+        assert await reading.listeners_of_user("\0", epoch=3, besides=None, now=NOW, limit=2) == []
         once = await reading.listening_clients_of_user(user.sub, epoch=3, now=NOW)
         assert once == [listening("desk", None), listening("shop", None)]
         assert await reading.listening_clients_of_user(user.sub, epoch=4, now=NOW) == []
         assert await reading.listening_clients_of_user("\0", epoch=3, now=NOW) == []
+
+
+async def test_who_listens_to_a_session_that_was_opened_in_another_is_told_of_the_other(storage: Storage) -> None:
+    user = a_user()
+    wanted = {"desk": "https://desk.example/out", "shop": "https://shop.example/out"}
+    desk, shop = (a_client(client_id=name, backchannel_logout_uri=uri) for name, uri in wanted.items())
+    browsers, other = a_browser_session(user, epoch=3), a_browser_session(user, epoch=3)
+    own, again, apart = (a_session(user, epoch=3, opened_in=where.sid) for where in (browsers, browsers, other))
+    over = a_session(user, epoch=3, opened_in=other.sid, ended_at=NOW - 9, ended_reason="by_the_user")
+    grants = [
+        *(a_grant(session, shop) for session in (own, again, apart)),
+        *(a_grant(session, desk) for session in (browsers, over)),
+        a_grant(apart, desk, absolute_end=NOW),
+    ]
+    async with storage.write() as tx:
+        await tx.add_user(user)
+        for client in (desk, shop):
+            await tx.add_client(client)
+        for session in (browsers, other, own, again, apart, over):
+            await tx.add_session(session)
+        for grant in grants:
+            await tx.add_grant(grant)
+
+    def listening(client: str, sid: str | None) -> Listener:
+        return Listener(client_id=client, target=wanted[client], sub=user.sub, sid=sid)
+
+    async with storage.read() as reading:
+        both = [listening("desk", browsers.sid), listening("shop", browsers.sid)]
+        assert await reading.listeners_of_session(browsers.sid, now=NOW) == both
+        assert await reading.listeners_of_session(own.sid, now=NOW) == [listening("shop", browsers.sid)]
+        assert await reading.listeners_of_session(other.sid, now=NOW) == [listening("shop", other.sid)]
+        assert await reading.listeners_of_session(over.sid, now=NOW) == [listening("desk", other.sid)]
+        found = await reading.listeners_of_user(user.sub, epoch=3, besides=None, now=NOW, limit=9)
+        assert sorted(found, key=repr) == sorted([*both, listening("shop", other.sid)], key=repr)
+        found = await reading.listeners_of_user(user.sub, epoch=3, besides=browsers.sid, now=NOW, limit=9)
+        assert sorted(found, key=repr) == sorted([both[1], listening("shop", other.sid)], key=repr)
+    async with storage.write() as tx:
+        await tx.put_session(replace(own, ended_at=NOW, ended_reason="by_the_user"))
+        await tx.put_session(replace(again, ended_at=NOW, ended_reason="by_the_user"))
+        assert await tx.listeners_of_session(browsers.sid, now=NOW) == [listening("desk", browsers.sid)]
+        assert await tx.session(own.sid) == replace(own, ended_at=NOW, ended_reason="by_the_user")

@@ -1,14 +1,17 @@
 """PostgreSQL in trouble: an error within a bound, and back to work without a restart of the storage."""
 
 import asyncio
+import secrets
+import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import asyncpg
 import pytest
 from tests.contracts.test_redeem import rotate, seed, stored
 from tests.support.builders import a_user
+from tests.support.ports import free_port
 from tests.support.postgres import PostgresServer
 
 from watchword.server.ports.storage import StorageUnavailable
@@ -17,6 +20,7 @@ from watchword.server.storage.database_url import PostgresDatabase
 from watchword.server.storage.postgres import PostgresStorage, open_postgres
 from watchword.server.storage.postgres_errors import TryAgain
 from watchword.server.storage.redemption import Waiting
+from watchword.server.storage.schema import upgrade
 
 pytestmark = pytest.mark.postgres
 
@@ -80,8 +84,46 @@ async def test_a_server_that_is_away_at_the_start_is_unavailable(
 
 
 async def test_a_database_that_is_not_there_is_unavailable(postgres_database: PostgresDatabase) -> None:
-    with pytest.raises(StorageUnavailable):
+    with pytest.raises(StorageUnavailable, match="there is no such database"):
         await open_postgres(PostgresDatabase(postgres_database.dsn.replace("/test_", "/no_")))
+
+
+async def test_what_the_environment_adds_wrongly_is_unavailable_without_being_repeated(
+    monkeypatch: pytest.MonkeyPatch, postgres_database: PostgresDatabase
+) -> None:
+    monkeypatch.setenv("PGPORT", "hunter2")
+    with pytest.raises(StorageUnavailable, match="the URL, the PG") as refused:
+        await open_postgres(postgres_database)
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port of a server that takes connections and says nothing."""
+    with socket.create_server(("127.0.0.1", free_port())) as silent:
+        yield silent.getsockname()[1]
+
+
+async def test_a_silent_server_does_not_use_up_the_time_of_the_next_one(
+    monkeypatch: pytest.MonkeyPatch, silent_port: int, postgres_database: PostgresDatabase
+) -> None:
+    folder = postgres_database.dsn.rpartition("host=")[2]
+    both = PostgresDatabase(
+        f"{postgres_database.dsn.rpartition('?')[0]}?host=127.0.0.1,{folder}&port={silent_port},5432"
+    )
+    storage = await open_postgres(both)
+    assert (await storage.log_head())[1] == 0
+    await storage.close()
+
+
+async def test_a_user_who_may_not_make_tables_is_told_so(
+    postgres_server: PostgresServer, postgres_database: PostgresDatabase
+) -> None:
+    database = postgres_server.create_database()
+    name = f"guest_{secrets.token_hex(6)}"
+    postgres_server.command(f"CREATE ROLE {name} LOGIN")
+    with pytest.raises(StorageUnavailable, match="GRANT him the database and its schema"):
+        await upgrade(PostgresDatabase(database.dsn.replace("postgres@", f"{name}@")))
 
 
 async def test_a_row_that_stays_locked_is_unavailable_within_a_bound(

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from msgspec import structs
 from tests.contracts.conftest import Nodes
-from tests.support.builders import NOW, a_client, a_grant, a_session, a_user
+from tests.support.builders import NOW, a_browser_session, a_client, a_grant, a_session, a_user
 
 from watchword.protocol.scope import Scope
 from watchword.server.domain.audit import GrantEnded
@@ -196,6 +196,21 @@ async def test_the_standing_is_that_of_user_session_and_client(storage: Storage)
         session_ended_reason=None,
         client_enabled=True,
     )
+
+
+async def test_the_standing_names_the_session_that_the_grants_own_was_opened_in(storage: Storage) -> None:
+    user, _, client, _ = await seed(storage)
+    browsers = a_browser_session(user)
+    own = a_session(user, opened_in=browsers.sid)
+    async with storage.write() as tx:
+        for session in (browsers, own):
+            await tx.add_session(session)
+        await tx.add_grant(grant := a_grant(own, client))
+        found = await tx.lock_grant(grant.id)
+    assert found is not None
+    assert found[1].session_opened_in == browsers.sid
+    standing = await storage.redeem(grant.id, lambda _, standing: Decision(standing, NOW))
+    assert standing == found[1]
 
 
 async def test_the_standing_follows_every_change(nodes: Nodes) -> None:

@@ -180,3 +180,21 @@ async def test_a_newer_database_is_left_alone(sqlite_database: SqliteDatabase) -
 
 def test_an_older_revision_is_older() -> None:
     assert SchemaState(REVISIONS[0], "a later one").verdict == "older"
+
+
+@pytest.mark.postgres
+def test_an_empty_database_is_told_of_by_a_command_and_stays_empty(
+    postgres_server: PostgresServer, tmp_path: Path
+) -> None:
+    database = postgres_server.create_database()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("WATCHWORD_")}
+    environment |= {"WATCHWORD_DATABASE_URL": database.dsn, "WATCHWORD_SECRET": "not-a-real-secret-but-long-enough-012"}
+    command = [str(Path(sys.executable).with_name("watchword")), "users", "list"]
+    refused = subprocess.run(
+        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (refused.returncode, refused.stdout) == (1, "")
+    said = f"watchword: there is nothing of Watchword's at {database.shown}: start `watchword serve` once, "
+    assert refused.stderr.startswith(said)
+    assert anyio.run(inspect, database) == SchemaState(None, REVISIONS[-1])
+    assert list(tmp_path.iterdir()) == []

@@ -37,7 +37,7 @@ _NEW_COLUMNS = {
     "users": {"email_key"},
     "codes": {"id_token_claims"},
     "grants": {"auth_time", "acr", "amr"},
-    "sessions": {"cookie_hash", "idle", "last_seen_at"},
+    "sessions": {"cookie_hash", "idle", "last_seen_at", "opened_in"},
 }
 
 
@@ -101,6 +101,8 @@ async def test_a_database_of_the_first_revision_is_upgraded_in_place(first: Data
         await tx.add_session(browsers := a_browser_session(user))
         await tx.put_client(confidential := replace(client, name="Shop"))
         await tx.add_grant(a_grant(browsers, client))
+        await tx.add_session(own := a_session(user, opened_in=browsers.sid))
+        assert await tx.session(own.sid) == own
     async with storage.read() as reading:
         assert await reading.clients() == [confidential]
         assert await reading.session_by_cookie(browsers.cookie_hash or b"") == (browsers, user)

@@ -50,6 +50,22 @@ class PostgresServer:
         self.stop()
         self.start()
 
+    @property
+    def address(self) -> str:
+        """Where the superuser connects to."""
+        return str(self._server.get_uri("postgres"))
+
+    @property
+    def programs(self) -> Path:
+        """The folder of PostgreSQL's own programs."""
+        return Path(self._server.bin_path)
+
+    @property
+    def user(self) -> str | None:
+        """Whom the server runs as, where that is somebody else than the test process."""
+        found: str | None = self._server.system_user
+        return found
+
     def command(self, sql: str, *, database: str = "postgres") -> str:
         """Run SQL as the superuser; what ``psql`` prints, bare."""
         psql = [str(self._server.bin_path / "psql"), "-XqAt", "-v", "ON_ERROR_STOP=1", self._server.get_uri(database)]
@@ -86,7 +102,8 @@ class PostgresServer:
         # A test process may be killed, and a worker of a parallel run ends without a word. The guard hears the end of
         # its standard input in any case, stops the server, which then has nothing worth keeping, and tidies up.
         script = (
-            'cat >/dev/null; test -e "$1/data/postmaster.pid" && kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")";'
+            'cat >/dev/null; for pid in "$1"/data/postmaster.pid "$1"/standby-*/data/postmaster.pid; do '
+            'test -e "$pid" && kill -QUIT "$(head -n 1 "$pid")"; done;'
             'for _ in $(seq 200); do test -e "$1/data/postmaster.pid" || break; sleep 0.05; done; rm -rf "$1"'
         )
         command = ["sh", "-c", script, "guard", str(self.folder)]

@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Final, TypeAlias
 from urllib.parse import unquote, urlsplit
 
+from watchword.server.storage.postgres_url import check_postgres_url
+
 _EXAMPLES: Final = "write sqlite:///path/to/watchword.db or postgresql://user:password@host/database"
 
 
@@ -40,7 +42,8 @@ def parse_database_url(text: str) -> Database:
     ``sqlite:///name`` is relative to the working directory, ``sqlite:////name`` is absolute.
 
     Raises:
-        ValueError: another scheme, or no path or database. The text is not repeated: it may hold a password.
+        ValueError: another scheme, no path or database, or what no driver would understand. The text is not repeated:
+            it may hold a password.
     """
     try:
         parts = urlsplit(text.strip())
@@ -51,6 +54,7 @@ def parse_database_url(text: str) -> Database:
     if parts.scheme in ("postgresql", "postgres"):
         if not parts.path.strip("/"):
             raise ValueError(f"the database URL names no database: {_EXAMPLES}")
+        check_postgres_url(parts)
         return PostgresDatabase("postgresql" + text.strip()[len(parts.scheme) :])
     if parts.scheme.startswith(("postgresql+", "sqlite+")):
         raise ValueError(f"the database URL names a driver, which Watchword chooses itself: {_EXAMPLES}")

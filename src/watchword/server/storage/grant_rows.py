@@ -15,7 +15,7 @@ GONE: Final = "session_ended"
 def session_of(row: Row) -> Session:
     """A session."""
     sid, sub, epoch, auth_time, acr, amr, device, created_at, expires_at, ended_at, ended_reason = row[:11]
-    cookie_hash, idle, last_seen_at = row[11:]
+    cookie_hash, idle, last_seen_at, opened_in = row[11:]
     return Session(
         sid=sid,
         sub=sub,
@@ -31,6 +31,7 @@ def session_of(row: Row) -> Session:
         last_seen_at=last_seen_at,
         ended_at=ended_at,
         ended_reason=ended_reason,
+        opened_in=opened_in,
     )
 
 
@@ -52,6 +53,7 @@ def of_session(session: Session) -> dict[str, Any]:
         "cookie_hash": session.cookie_hash,
         "idle": session.idle,
         "last_seen_at": session.last_seen_at,
+        "opened_in": session.opened_in,
     }
 
 
@@ -125,7 +127,7 @@ def standing_of(row: Row) -> Standing:
     A session counts as ended when somebody ended it. That a browser's session ran out, idle or absolute, asks for a new
     sign-in there and ends no grant: grants have ends of their own.
     """
-    user_enabled, user_epoch, roles, session_epoch, ended_at, reason, client_enabled = row[24:]
+    user_enabled, user_epoch, roles, session_epoch, ended_at, reason, opened_in, client_enabled = row[24:]
     ended = session_epoch is None or ended_at is not None
     return Standing(
         user_enabled=bool(user_enabled),
@@ -134,6 +136,7 @@ def standing_of(row: Row) -> Standing:
         session_epoch=session_epoch or 0,
         session_ended_reason=(reason or GONE) if ended else None,
         client_enabled=bool(client_enabled),
+        session_opened_in=opened_in,
     )
 
 

@@ -36,7 +36,9 @@ WORKERS: Final = 2
 _TRIES: Final = 5
 
 _WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
-_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+# Only on a primary may a transaction begin that could write, so that nothing is read, and nothing vouched for, on what
+# has become a standby. In one message: that costs no journey.
+_READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE; SET TRANSACTION READ ONLY"
 
 
 def _advance() -> Statement:

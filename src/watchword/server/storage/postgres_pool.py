@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import asyncpg
 from sqlalchemy.dialects.postgresql import insert
@@ -11,7 +12,8 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 
 from watchword.server.ports.storage import StorageUnavailable
 from watchword.server.storage.database_url import PostgresDatabase
-from watchword.server.storage.postgres_errors import ConnectionLost, translated
+from watchword.server.storage.postgres_errors import ConnectionLost, OnStandby, translated
+from watchword.server.storage.postgres_url import Place, names_target, places
 from watchword.server.storage.statement import Call, Compiler, Rows, Steps, T
 
 CONNECTIONS: Final = 10
@@ -28,19 +30,44 @@ _SETTINGS: Final = {
 compiler: Final = Compiler(dialect(), insert)  # type: ignore[no-untyped-call] # SQLAlchemy leaves it untyped
 
 
-async def connect(database: PostgresDatabase) -> Any:
-    """A connection of the driver's own.
+async def connect(database: PostgresDatabase, *, patient: bool = False) -> Any:
+    """A connection of the driver's own, to the primary.
+
+    Args:
+        database: where it is; where the URL names several servers, the first that is the primary.
+        patient: statements and pauses may take any time, as migrations do.
 
     Raises:
         StorageUnavailable: there is none to be had.
     """
+    options: dict[str, Any] = {} if patient else {"command_timeout": STATEMENT_SECONDS, "server_settings": _SETTINGS}
+    parts = urlsplit(database.dsn)
+    if not names_target(parts):
+        # Said here, it wins over PGTARGETSESSIONATTRS. Not "read-write": that shuts out a primary, too, whose
+        # transactions are read-only unless they say otherwise, and ours do.
+        options["target_session_attrs"] = "primary"
+    named = places(parts)
     with translated():
-        return await asyncpg.connect(
-            database.dsn,
-            timeout=CONNECT_SECONDS,
-            command_timeout=STATEMENT_SECONDS,
-            server_settings=_SETTINGS,
-        )
+        try:
+            if len(named) > 1:
+                return await _connect_to_one_of(named, database, options)
+            return await asyncpg.connect(database.dsn, timeout=CONNECT_SECONDS, **options)
+        except ValueError as error:
+            # What the environment adds (PGPORT) was not checked with the URL.
+            raise asyncpg.ClientConfigurationError("not to be repeated") from error
+
+
+async def _connect_to_one_of(named: list[Place], database: PostgresDatabase, options: dict[str, Any]) -> Any:
+    """As the driver does it, but a server that is silent does not use up the time of the others."""
+    failed: list[Exception] = []
+    for host, port in named:
+        seconds = CONNECT_SECONDS / len(named)
+        try:
+            return await asyncpg.connect(database.dsn, host=host, port=port, timeout=seconds, **options)
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched) as error:
+            failed.append(error)
+    # That one is a standby says more than that another one is away.
+    raise next((one for one in failed if isinstance(one, asyncpg.TargetServerAttributeNotMatched)), failed[-1])
 
 
 class PostgresConnection:
@@ -102,10 +129,12 @@ class PostgresPool:
             except TimeoutError:
                 raise StorageUnavailable("PostgreSQL: no connection within its time") from None
             yield connection
-        except ConnectionLost:
+        except ConnectionLost as lost:
             # A line that is silent would be waited for once more.
             if connection is not None:
                 connection.raw.terminate()
+            if isinstance(lost, OnStandby):
+                self._forget_idle()
             raise
         except Exception:
             if connection is not None:
@@ -142,8 +171,9 @@ class PostgresPool:
             except ConnectionLost as lost:
                 # It died while it rested, as after a restart of the database. Nothing was done on it yet.
                 connection.raw.terminate()
-                if isinstance(lost.__cause__, TimeoutError):
-                    # Where one is met with silence, so are the others; each would cost as much time to find out.
+                if isinstance(lost, OnStandby) or isinstance(lost.__cause__, TimeoutError):
+                    # Where one is met with silence, so are the others; each would cost as much time to find out. And
+                    # where one leads to what is a standby now, the others are older than the fail-over, too.
                     self._forget_idle()
             except BaseException:
                 connection.raw.terminate()

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import asyncpg
+from sqlalchemy.exc import DBAPIError
 
-from watchword.server.ports.storage import StorageUnavailable
 from watchword.server.storage.database_url import PostgresDatabase
 from watchword.server.storage.postgres_errors import translated
 from watchword.server.storage.postgres_pool import connect
@@ -35,13 +35,19 @@ async def upgrade_postgres(database: PostgresDatabase, run_migrations: Callable[
     # Migrations may take longer than a statement that a user waits for.
     engine = create_async_engine(
         "postgresql+asyncpg://",
-        async_creator=lambda: asyncpg.connect(database.dsn, timeout=5, command_timeout=None),
+        async_creator=lambda: connect(database, patient=True),
         poolclass=NullPool,
     )
     try:
-        async with engine.connect() as connection, connection.begin():
-            return await connection.run_sync(run_migrations)
-    except (OSError, TimeoutError) as error:
-        raise StorageUnavailable(f"PostgreSQL: {type(error).__name__}") from error
+        with translated():
+            async with engine.connect() as connection, connection.begin():
+                return await connection.run_sync(run_migrations)
+    except DBAPIError as error:
+        # What the driver said is the cause of what SQLAlchemy's adapter says.
+        said = None if error.orig is None else error.orig.__cause__
+        if isinstance(said, asyncpg.InsufficientPrivilegeError):
+            with translated():
+                raise said from None
+        raise
     finally:
         await engine.dispose()

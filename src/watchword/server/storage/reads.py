@@ -47,6 +47,7 @@ _grants: Final = (
         t.sessions.c.epoch,
         t.sessions.c.ended_at,
         t.sessions.c.ended_reason,
+        t.sessions.c.opened_in,
         # Deleted and created anew, a client is another one, and inherits no grant that was written meanwhile.
         and_(t.clients.c.enabled, t.clients.c.created_at <= t.grants.c.created_at),
     )

@@ -26,6 +26,7 @@ from watchword.server.storage.log_watch import LogWatch, SharedRead
 from watchword.server.storage.redemption import ADVANCED, Coalescer, Loaded, Waiting, judge
 from watchword.server.storage.rows import of_event
 from watchword.server.storage.sqlite_driver import probe, unavailable
+from watchword.server.storage.sqlite_place import SqlitePlace
 from watchword.server.storage.sqlite_thread import SqliteConnection, SqliteThread
 from watchword.server.storage.statement import Call, Statement, Steps, fixed
 from watchword.server.storage.transaction import StepsReading, StepsWriting
@@ -63,14 +64,16 @@ class SqliteStorage:
 
     def __init__(self, database: SqliteDatabase, *, clock: Clock) -> None:
         self._clock = clock
-        self._writer = SqliteThread(database, "watchword-sqlite-writer", read_only=False)
-        self._reader = SqliteThread(database, "watchword-sqlite-reader", read_only=True)
+        self._database = database
+        self._place = SqlitePlace(database.path)
+        self._writer = SqliteThread(database, "watchword-sqlite-writer", place=self._place, read_only=False)
+        self._reader = SqliteThread(database, "watchword-sqlite-reader", place=self._place, read_only=True)
         # Whose turn it is on each thread: a transaction is several jobs.
         self._writing = _Turn()
         self._reading = _Turn()
         self._coalescer = Coalescer(self._carry, workers=1, size=BATCH)
         self._head = SharedRead(self._read_head)
-        self._probe = SharedRead(partial(asyncio.to_thread, probe, database))
+        self._probe = SharedRead(partial(asyncio.to_thread, self._look))
         self._watch = LogWatch(self._peek)
         self._closed = False
 
@@ -123,7 +126,7 @@ class SqliteStorage:
 
     async def log_after(self, sequence: int, *, now: Instant, limit: int) -> LogPage:
         """See the port."""
-        page = await self._read(revocation_log.page(sequence, now=now, limit=limit))
+        page = await self._read_log(revocation_log.page(sequence, now=now, limit=limit))
         self._watch.grown(page.head)
         return page
 
@@ -166,12 +169,16 @@ class SqliteStorage:
     async def _run_reading(self, steps: Steps[T], /) -> T:
         return await self._reader.run(_in_snapshot, steps)
 
-    async def _read(self, steps: Steps[T]) -> T:
+    async def _read_log(self, steps: Steps[T]) -> T:
         async with self.read():
-            return await self._run_reading(steps)
+            return await self._reader.run(_in_vouched_snapshot, steps)
+
+    def _look(self) -> None:
+        probe(self._database)
+        self._place.check_whole()
 
     async def _read_head(self) -> tuple[str, int]:
-        name, sequence, _ = await self._read(revocation_log.head())
+        name, sequence, _ = await self._read_log(revocation_log.head())
         return name, sequence
 
     async def _peek(self) -> int:
@@ -213,8 +220,14 @@ def _commit(connection: SqliteConnection, entries: list[Any]) -> int | None:
 def _in_snapshot(connection: SqliteConnection, steps: Steps[T]) -> T:
     # The first read of a transaction begins it: one hop less for the many that read once.
     if not connection.raw.in_transaction:
-        connection.raw.execute("BEGIN")
+        connection.begin_reading()
     return connection.run(steps)
+
+
+def _in_vouched_snapshot(connection: SqliteConnection, steps: Steps[T]) -> T:
+    # Others are told by it what is not revoked: what commands have written since must be seen.
+    connection.place.check_whole()
+    return _in_snapshot(connection, steps)
 
 
 def _in_transaction(connection: SqliteConnection, steps: Steps[T]) -> T:

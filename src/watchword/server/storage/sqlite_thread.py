@@ -10,8 +10,10 @@ from typing import Any, Final, TypeVar
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.dialects.sqlite.pysqlite import dialect
 
+from watchword.server.ports.storage import StorageUnavailable
 from watchword.server.storage.database_url import SqliteDatabase
 from watchword.server.storage.sqlite_driver import BUSY_SECONDS, connect, driver, is_busy, unavailable
+from watchword.server.storage.sqlite_place import SqlitePlace
 from watchword.server.storage.statement import Call, Compiler, Rows, Statement, Steps, drive
 
 T = TypeVar("T")
@@ -26,8 +28,9 @@ _compiler = Compiler(dialect(), insert)
 class SqliteConnection:
     """A connection, to be used on the thread that opened it. ``raw`` is the driver's own."""
 
-    def __init__(self, raw: Any) -> None:
+    def __init__(self, raw: Any, place: SqlitePlace) -> None:
         self.raw = raw
+        self.place = place
         self._impatient = False
 
     def execute(self, call: Call) -> Rows:
@@ -50,6 +53,9 @@ class SqliteConnection:
 
         Once another process has held it for longer than anybody waits, the next ones in the queue do not wait as long:
         their callers have waited already. The first success ends that.
+
+        Raises:
+            StorageUnavailable: the file is not at its place any more.
         """
         try:
             self.raw.execute("BEGIN IMMEDIATE")
@@ -58,6 +64,16 @@ class SqliteConnection:
                 self._hurry(impatient=True)
             raise
         self._hurry(impatient=False)
+        try:
+            self.place.check()
+        except StorageUnavailable:
+            self.rollback()
+            raise
+
+    def begin_reading(self) -> None:
+        """Begin a transaction of which the first read decides what is seen."""
+        self.place.check()
+        self.raw.execute("BEGIN")
 
     def _hurry(self, *, impatient: bool) -> None:
         if impatient is not self._impatient:
@@ -76,8 +92,9 @@ class SqliteConnection:
 class SqliteThread:
     """The thread. ``run`` hands it work from the event loop, ``post`` does without waiting for the end."""
 
-    def __init__(self, database: SqliteDatabase, name: str, *, read_only: bool) -> None:
+    def __init__(self, database: SqliteDatabase, name: str, *, place: SqlitePlace, read_only: bool) -> None:
         self._database = database
+        self._place = place
         self._read_only = read_only
         self._loop = asyncio.get_running_loop()
         self._jobs: SimpleQueue[tuple[Callable[..., Any], tuple[Any, ...], asyncio.Future[Any] | None] | None]
@@ -131,7 +148,15 @@ class SqliteThread:
 
     def _open(self) -> SqliteConnection:
         if self._connection is None:
-            self._connection = SqliteConnection(connect(self._database, read_only=self._read_only))
+            raw = connect(self._database, read_only=self._read_only)
+            try:
+                # The first read makes the files beside the database.
+                raw.execute("SELECT count(*) FROM sqlite_master").fetchall()
+                self._place.remember()
+            except BaseException:
+                raw.close()
+                raise
+            self._connection = SqliteConnection(raw, self._place)
         return self._connection
 
 

@@ -129,6 +129,8 @@ sessions: Final = Table(
     Column("cookie_hash", LargeBinary),
     Column("idle", Double),
     Column("last_seen_at", Double, nullable=False, server_default=text("0")),
+    # Of revision 0004. A node of the version before leaves it empty: then the session stands for itself.
+    Column("opened_in", NAME, index=True),
     # Rows without a cookie do not collide: both databases hold NULLs to differ from each other.
     Index("uq_sessions_cookie_hash", "cookie_hash", unique=True),
 )

@@ -100,8 +100,10 @@ class StepsReading(FactorStepsReading):
     async def listeners_of_session(self, sid: str, *, now: Instant) -> list[Listener]:
         return await self._run(listeners.of_session(sid, now))
 
-    async def listeners_of_user(self, sub: str, *, epoch: int, now: Instant, limit: int) -> list[Listener]:
-        return await self._run(listeners.of_user(sub, epoch, now, limit))
+    async def listeners_of_user(
+        self, sub: str, *, epoch: int, besides: str | None, now: Instant, limit: int
+    ) -> list[Listener]:
+        return await self._run(listeners.of_user(sub, epoch, besides, now, limit))
 
     async def listening_clients_of_user(self, sub: str, *, epoch: int, now: Instant) -> list[Listener]:
         return await self._run(listeners.clients_of_user(sub, epoch, now))

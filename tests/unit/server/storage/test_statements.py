@@ -5,7 +5,16 @@ from sqlalchemy import select
 from sqlalchemy.dialects.sqlite import dialect
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from watchword.server.storage import consents, deliveries, pushed_requests, reads, revocation_log, sweeping, writes
+from watchword.server.storage import (
+    consents,
+    deliveries,
+    listeners,
+    pushed_requests,
+    reads,
+    revocation_log,
+    sweeping,
+    writes,
+)
 from watchword.server.storage import tables as t
 from watchword.server.storage.postgres_pool import compiler as postgres_compiler
 from watchword.server.storage.row_statements import locking
@@ -16,7 +25,7 @@ from watchword.server.storage.statement import Statement, fixed
 
 ALL = [
     value
-    for module in (consents, deliveries, pushed_requests, reads, revocation_log, sweeping, writes)
+    for module in (consents, deliveries, listeners, pushed_requests, reads, revocation_log, sweeping, writes)
     for value in vars(module).values()
     if isinstance(value, Statement) and value is not reads.LOCK_GRANTS
 ]
@@ -52,17 +61,32 @@ def test_locks_are_taken_on_postgresql_and_needed_nowhere_else() -> None:
     assert in_order.endswith("ORDER BY grants.id FOR UPDATE OF grants")
 
 
-def test_the_session_of_a_cookie_is_found_by_an_index() -> None:
+def plan_of(statement: Statement) -> list[str]:
+    """How SQLite finds the rows."""
     connection = driver.connect(":memory:")
     for table in t.metadata.sorted_tables:
         connection.execute(str(CreateTable(table).compile(dialect=dialect())))
         for index in table.indexes:
             connection.execute(str(CreateIndex(index).compile(dialect=dialect())))
-    by_cookie = sqlite_compiler(reads._SESSION_BY_COOKIE).sql
-    plan = connection.execute(f"EXPLAIN QUERY PLAN {by_cookie}", (b"x",)).fetchall()
+    sql, names, _ = sqlite_compiler(statement)
+    plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}", [0] * len(names)).fetchall()
     connection.close()
-    assert any("uq_sessions_cookie_hash" in row[3] for row in plan)
-    assert not any(row[3].startswith("SCAN") for row in plan)
+    return [row[3] for row in plan]
+
+
+def test_the_session_of_a_cookie_is_found_by_an_index() -> None:
+    plan = plan_of(reads._SESSION_BY_COOKIE)
+    assert any("uq_sessions_cookie_hash" in step for step in plan)
+    assert not any(step.startswith("SCAN") for step in plan)
+
+
+@pytest.mark.parametrize("statement", [listeners._OF_SESSION, listeners._OF_USER, listeners._CLIENTS_OF_USER])
+def test_who_listens_is_found_by_indexes(statement: Statement) -> None:
+    plan = plan_of(statement)
+    assert [step for step in plan if step.startswith("SEARCH")]
+    assert not any(step.startswith("SCAN") for step in plan)
+    opened_in = any("ix_sessions_opened_in" in step for step in plan)
+    assert opened_in is (statement is listeners._OF_SESSION)
 
 
 def test_what_is_no_statement_is_refused() -> None:
