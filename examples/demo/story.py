@@ -234,7 +234,11 @@ class Story:
 
     def _sign_out(self) -> None:
         tell, stage = self._tell, self._stage
-        tell.chapter("Sign-out", "Ada signs in anew, and both services take her tokens:")
+        tell.chapter(
+            "Sign-out",
+            "Ada signs in anew. The library hands the refresh token of the fallen grant back (POST /revoke), lest",
+            "anything of it be alive after all; then both services take her new tokens:",
+        )
         self._for_orders.sign_in("ada", PASSWORD, resources=[INVENTORY])
         self._orders.get("/orders")
         self._inventory.get("/items")

@@ -89,6 +89,11 @@ async def away(_: Request, error: Exception) -> Response:
     )
 
 
+async def nowhere(_: Request, __: Exception) -> Response:
+    """No page of the shop."""
+    return _page(pages.not_found(), status=404)
+
+
 async def healthz(_: Request) -> Response:
     """Asked by whoever watches over the shop."""
     return JSONResponse({"ok": True})
@@ -111,7 +116,12 @@ app = Starlette(
         *login.routes,
     ],
     # Also where a sign-in is wanted that is more recent or stronger: the handler knows both.
-    exception_handlers={SignInAgain: login.sign_in_again, TryLater: away, httpx2.TransportError: away},
+    exception_handlers={
+        SignInAgain: login.sign_in_again,
+        TryLater: away,
+        httpx2.TransportError: away,
+        404: nowhere,
+    },
     lifespan=lifespan,
 )
 

@@ -1,4 +1,4 @@
-"""What the shop looks like: a frame and three pages, without a template engine and without scripts."""
+"""What the shop looks like: a frame and four pages, without a template engine and without scripts."""
 
 import base64
 import hashlib
@@ -24,6 +24,7 @@ form { margin: 0 }
 button, .button { font: inherit; padding: .4rem 1rem; border-radius: .6rem; border: 1px solid var(--accent);
   color: var(--accent); background: none; cursor: pointer; text-decoration: none; display: inline-block }
 .main { background: var(--accent); color: var(--paper); margin-top: 1rem }
+main a { color: var(--accent) }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 .quiet { opacity: .75 }
 """
@@ -76,6 +77,11 @@ def orders(*, user: str, orders: list[dict[str, Any]], in_stock: list[str], form
 def trouble() -> str:
     """Something behind the shop is away."""
     return _frame("A moment, please", '<h1>A moment, please</h1><p id="problem">The back office does not answer.</p>')
+
+
+def not_found() -> str:
+    """There is no such page."""
+    return _frame("Not here", '<h1>There is nothing here</h1><p id="problem"><a href="/">Back to the shop</a></p>')
 
 
 def _frame(title: str, inside: str, *, corner: str = "") -> str:

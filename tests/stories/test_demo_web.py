@@ -39,6 +39,7 @@ def test_the_shop_serves_a_browser_until_it_is_stopped(tmp_path: Path) -> None:
 
         browser = PageBrowser()
         assert 'id="sign-in"' in browser.open(url).text
+        assert (browser.open(f"{url}lamps").status_code, 'id="problem"' in browser.page.text) == (404, True)
         browser.open(f"{url}login?next=/orders")
         browser.submit("sign-in-form", username=user, password=password)
         browser.submit("consent-form", decision="allow")

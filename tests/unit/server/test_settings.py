@@ -369,3 +369,9 @@ def test_a_duration_is_a_number_with_a_unit(text: str, seconds: int) -> None:
 def test_another_form_is_no_duration(text: str) -> None:
     with pytest.raises(ValueError, match="such as 90s"):
         settings.parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["0s", "1s", "90s", "1m", "15m", "90m", "12h", "25h", "1d", "14d"])
+def test_a_duration_is_written_as_it_is_typed(text: str) -> None:
+    assert settings.write_duration(settings.parse_duration(text)) == text
+    assert settings.write_duration(600) == "10m"

@@ -42,11 +42,20 @@ def _bind(host: str, port: int, *, optional: bool) -> socket.socket | None:
             one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         one.bind((host, port))
         one.listen(1024)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:
         one.close()
         if optional and isinstance(error, OSError) and error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT):
             return None
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        if _is_about_the_host(error):
+            raise CannotListen(f"cannot listen on {host}: {why}; choose another address with --host") from None
         raise CannotListen(f"cannot listen on {host} port {port}: {why}; choose another with --port") from None
     one.setblocking(False)
     return one
+
+
+def _is_about_the_host(error: Exception) -> bool:
+    """Whether no other port would help: a name that leads nowhere or cannot be one, or another machine's address."""
+    return isinstance(error, socket.gaierror | ValueError) or (
+        isinstance(error, OSError) and error.errno == errno.EADDRNOTAVAIL
+    )

@@ -1,6 +1,6 @@
 """``watchword clients``."""
 
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, cast, get_args
 
 import typer
 
@@ -15,6 +15,12 @@ _COLUMNS: Final = ("client_id", "name", "type", "auth_method", "grant_types", "s
 # Planned, and refused until they are there.
 _LATER: Final = ("private_key_jwt", "device_code", "token_exchange")
 
+
+def _either(known: object) -> str:
+    """``a|b``, as help shows the values of an option."""
+    return "|".join(get_args(known))
+
+
 ClientId = Annotated[str, typer.Argument(metavar="ID", help="The client's id.")]
 
 
@@ -22,7 +28,10 @@ ClientId = Annotated[str, typer.Argument(metavar="ID", help="The client's id.")]
 def create(
     client_id: Annotated[str, typer.Argument(metavar="ID", help="2 to 64 letters, digits and ._~-")],
     *,
-    kind: Annotated[ClientType | None, typer.Option("--type", help="public unless something needs a secret.")] = None,
+    kind: Annotated[
+        ClientType | None,
+        typer.Option("--type", metavar=_either(ClientType), help="public unless something needs a secret."),
+    ] = None,
     grant_type: Annotated[
         list[str] | None, typer.Option(metavar="G", help=f"One of {', '.join(GRANT_TYPES)}; may be repeated.")
     ] = None,
@@ -58,9 +67,14 @@ def create(
     ] = False,
     jwks: Annotated[str | None, typer.Option(hidden=True)] = None,
     jwks_uri: Annotated[str | None, typer.Option(hidden=True)] = None,
-    reuse: Annotated[Reuse, typer.Option(help="strict: any second use of a refresh token is theft.")] = "balanced",
+    reuse: Annotated[
+        Reuse, typer.Option(metavar=_either(Reuse), help="strict: any second use of a refresh token is theft.")
+    ] = "balanced",
     lifetime: Annotated[
-        ProfileName | None, typer.Option(help="How long its refresh tokens live; the server's setting if unset.")
+        ProfileName | None,
+        typer.Option(
+            metavar=_either(ProfileName), help="How long its refresh tokens live; the server's setting if unset."
+        ),
     ] = None,
     as_json: AsJson = False,  # noqa: ARG001 - it prints JSON anyhow, as the secret is for a program to store
 ) -> None:
@@ -89,8 +103,14 @@ def create(
         reuse=reuse,
         lifetime=lifetime,
     )
-    made = run(lambda parts: clients.create(parts, wanted))
+    made = run(lambda parts: clients.create(parts, wanted), beginning=True)
     print_json({"client_id": made.client.client_id, "client_secret": made.secret})
+    if not _is_good_for_something(made.client):
+        typer.echo(
+            f"watchword: {client_id} can get no token: delete it, and create it with --redirect-uri, --first-party "
+            "or --grant-type client_credentials",
+            err=True,
+        )
 
 
 @program.command("list")
@@ -104,7 +124,7 @@ def list_(*, as_json: AsJson = False) -> None:
 
 @program.command()
 def show(client_id: ClientId, *, as_json: AsJson = False) -> None:
-    """Show one client; never its secret, which nobody knows any more."""
+    """Show one client. Never its secret, which nobody knows any more."""
     from watchword.server.flows.admin import clients
 
     print_record(_record(run(lambda parts: clients.shown(parts, client_id))), as_json=as_json)
@@ -112,7 +132,7 @@ def show(client_id: ClientId, *, as_json: AsJson = False) -> None:
 
 @program.command()
 def disable(client_id: ClientId, *, as_json: AsJson = False) -> None:
-    """Refuse a client at once; its access tokens die in every service."""
+    """Refuse a client at once; its access tokens die everywhere."""
     from watchword.server.flows.admin import clients
 
     client = run(lambda parts: clients.disable(parts, client_id))
@@ -121,7 +141,7 @@ def disable(client_id: ClientId, *, as_json: AsJson = False) -> None:
 
 @program.command()
 def enable(client_id: ClientId, *, as_json: AsJson = False) -> None:
-    """Let a client back in; it gets tokens at the earliest a minute after it was disabled."""
+    """Let a client back in. It gets tokens at the earliest a minute after it was disabled."""
     from watchword.server.flows.admin import clients
 
     client = run(lambda parts: clients.enable(parts, client_id))
@@ -131,7 +151,7 @@ def enable(client_id: ClientId, *, as_json: AsJson = False) -> None:
 
 @program.command("rotate-secret")
 def rotate_secret(client_id: ClientId, *, as_json: AsJson = False) -> None:  # noqa: ARG001 - as in create
-    """Give a client another secret, shown this once; the old one is worth nothing at once."""
+    """Give a client another secret, shown this once. The old one is worth nothing at once."""
     from watchword.server.flows.admin import clients
 
     made = run(lambda parts: clients.rotate_secret(parts, client_id))
@@ -140,11 +160,17 @@ def rotate_secret(client_id: ClientId, *, as_json: AsJson = False) -> None:  # n
 
 @program.command()
 def delete(client_id: ClientId, *, as_json: AsJson = False) -> None:
-    """Delete a client with its grants; its access tokens die in every service."""
+    """Delete a client; its grants and access tokens die at once."""
     from watchword.server.flows.admin import clients
 
     client = run(lambda parts: clients.delete(parts, client_id))
     print_done(f"deleted client {client_id}; its tokens are revoked", _record(client), as_json=as_json)
+
+
+def _is_good_for_something(client: Client) -> bool:
+    """Whether anybody can sign in through the client, or it acts for itself or an API."""
+    signs_users_in = client.first_party or bool(client.redirect_uris)
+    return signs_users_in or client.serves is not None or "client_credentials" in client.grant_types
 
 
 def _one_of(value: str | None, known: tuple[str, ...], flag: str) -> str | None:

@@ -23,7 +23,7 @@ def list_(*, as_json: AsJson = False) -> None:
 
 @program.command()
 def rotate(*, as_json: AsJson = False) -> None:
-    """Sign with the next keys from now on; tokens under the old ones stay good until they expire."""
+    """Sign with the next keys from now on. Tokens under the old ones stay good until they expire."""
     from watchword.server.flows.admin import keys
 
     _print(run(keys.rotate), as_json=as_json)
@@ -33,7 +33,7 @@ def rotate(*, as_json: AsJson = False) -> None:
 def revoke(
     kid: Annotated[str, typer.Argument(metavar="KID", help="The key's id.")], *, as_json: AsJson = False
 ) -> None:
-    """Destroy a key at once: every token that it signed dies in every service. For emergencies."""
+    """Destroy a key, with every token that it signed. They die in every service at once: for emergencies."""
     from watchword.server.flows.admin import keys
 
     _print(run(lambda parts: keys.revoke(parts, kid)), as_json=as_json)

@@ -3,12 +3,13 @@
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
 from watchword import __version__
 from watchword.server.cli import apis, clients, database, keys, roles, serving, sessions, users
+from watchword.server.cli.plain_help import PlainCommand
 from watchword.server.cli.running import Failed, in_one_line, sentence_for
 
 program = typer.Typer(
@@ -19,17 +20,21 @@ program = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+_PARTS: Final = {
+    "users": users.program,
+    "apis": apis.program,
+    "roles": roles.program,
+    "clients": clients.program,
+    "sessions": sessions.program,
+    "keys": keys.program,
+}
 program.command("serve")(serving.serve)
-for _name, _part in (
-    ("users", users.program),
-    ("apis", apis.program),
-    ("roles", roles.program),
-    ("clients", clients.program),
-    ("sessions", sessions.program),
-    ("keys", keys.program),
-):
+for _name, _part in _PARTS.items():
     program.add_typer(_part, name=_name)
 program.command("migrate")(database.migrate)
+for _part in (program, *_PARTS.values()):
+    for _command in _part.registered_commands:
+        _command.cls = PlainCommand
 
 
 def _tell_version(wanted: bool) -> None:
@@ -60,7 +65,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             typer.echo(error.format_message(), err=True)
         else:
-            _complain(error.format_message().replace(": Value error, ", ": "))
+            _complain(_sentence_of(error))
         return error.exit_code or 1
     except BrokenPipeError:
         # Whoever read our output has seen enough; nothing may be written when the interpreter flushes at its end.
@@ -77,6 +82,15 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _complain(sentence_for(error))
         return 1
     return status if isinstance(status, int) else 0
+
+
+def _sentence_of(error: Any) -> str:
+    """What is wrong with the command line. The library guesses an option by its dashes too: only near ones are told."""
+    from watchword.server.settings import nearest
+
+    if getattr(error, "possibilities", None):
+        error.possibilities = [one for one in error.possibilities if nearest(error.option_name, [one])]
+    return str(error.format_message()).replace(": Value error, ", ": ")
 
 
 def _complain(sentence: str) -> None:

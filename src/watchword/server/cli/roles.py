@@ -13,7 +13,7 @@ program = typer.Typer(help="Roles: which users may have which scopes.", no_args_
 
 @program.command()
 def create(
-    name: Annotated[str, typer.Argument(help="The role's name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The role's name.")],
     *,
     scope: Annotated[list[str], typer.Option(metavar="S", help="A scope that only its holders get; may be repeated.")],
     as_json: AsJson = False,
@@ -22,7 +22,7 @@ def create(
     from watchword.server.flows.admin import roles
 
     tokens = [token for text in scope for token in text.split()]
-    made, given = run(lambda parts: roles.create(parts, name, scopes=tokens))
+    made, given = run(lambda parts: roles.create(parts, name, scopes=tokens), beginning=True)
     print_done(f"created role {made} with {given}", _record(made, given), as_json=as_json)
 
 

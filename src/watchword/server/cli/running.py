@@ -22,14 +22,18 @@ class Failed(Exception):
         self.status = status
 
 
-def run(work: Callable[[Parts], Awaitable[T]]) -> T:
-    """Carry out one flow on the database of the settings, beside a running server or without one."""
+def run(work: Callable[[Parts], Awaitable[T]], *, beginning: bool = False) -> T:
+    """Carry out one flow on the database of the settings, beside a running server or without one.
+
+    With ``beginning``, database and secret are made where there are none yet. Other commands would find nothing there,
+    or are at a place that was mistyped.
+    """
     from watchword.server import settings
     from watchword.server.adapters.quiet_telemetry import QuietTelemetry
     from watchword.server.app import opened
 
     async def whole() -> T:
-        async with opened(settings.read(), QuietTelemetry()) as parts:
+        async with opened(settings.read(making=beginning), QuietTelemetry(), beginning=beginning) as parts:
             return await work(parts)
 
     return asyncio.run(whole())

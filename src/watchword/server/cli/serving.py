@@ -10,9 +10,13 @@ from watchword.server.cli.running import Failed
 
 def serve(
     *,
-    host: Annotated[str | None, typer.Option(help="Address to listen on instead of 127.0.0.1 and ::1.")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on; 8000 unless the issuer names one.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; more than one needs PostgreSQL.")] = None,
+    host: Annotated[
+        str | None, typer.Option(metavar="H", help="Address to listen on instead of 127.0.0.1 and ::1.")
+    ] = None,
+    port: Annotated[
+        int | None, typer.Option(metavar="P", help="Port to listen on; 8000 unless the issuer names one.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(metavar="N", help="Processes; more than one needs PostgreSQL.")] = None,
 ) -> None:
     """Run the authorization server until it is told to stop."""
     from watchword.server import node, settings

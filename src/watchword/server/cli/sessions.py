@@ -6,6 +6,7 @@ import typer
 
 from watchword.server.cli.printing import AsJson, moment, print_done, print_records
 from watchword.server.cli.running import IDS_MAY_BEGIN_WITH_A_DASH, Failed, run
+from watchword.server.domain.device import device_name
 from watchword.server.domain.session import Session
 
 program = typer.Typer(help="Sessions: sign-ins of users.", no_args_is_help=True, rich_markup_mode=None)
@@ -22,6 +23,9 @@ def list_(
 
     found = run(lambda parts: sessions.listed(parts, user))
     records = [{**_record(seen.session), "state": seen.state, "ended_reason": seen.reason} for seen in found]
+    if not as_json:
+        # People read the short name that the account page shows.
+        records = [{**record, "device": device_name(record["device"])} for record in records]
     print_records(records, columns=_COLUMNS, as_json=as_json, none=f"{user} has no sessions")
 
 
@@ -32,7 +36,7 @@ def revoke(
     user: Annotated[str | None, typer.Option(metavar="NAME", help="End all sessions of this user.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """End one session, or all sessions of a user, in every service within about a second."""
+    """End one session, or all sessions of a user. Every service knows within about a second."""
     from watchword.server.flows.admin import sessions
 
     if (sid is None) is (user is None):

@@ -16,20 +16,21 @@ program = typer.Typer(help="People who sign in.", no_args_is_help=True, rich_mar
 _COLUMNS = ("username", "sub", "email", "roles", "enabled", "created_at")
 _LONGEST_INPUT = 64 * 1024
 
-Name = Annotated[str, typer.Argument(help="User name, or sub.")]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="User name, or sub.")]
+Roles = Annotated[list[str] | None, typer.Option(metavar="R", help="A role of the user; may be repeated.")]
 PasswordStdin = Annotated[bool, typer.Option("--password-stdin", help="Read the password from standard input.")]
 
 
 @program.command()
 def create(
-    name: Annotated[str, typer.Argument(help="User name.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="User name.")],
     *,
-    password_stdin: PasswordStdin = False,
-    email: Annotated[str | None, typer.Option(help="E-mail address; counts once it is verified.")] = None,
+    password_stdin: PasswordStdin,  # noqa: ARG001 - there is no other way, and the flag says so
+    email: Annotated[str | None, typer.Option(metavar="E", help="E-mail address; counts once it is verified.")] = None,
     email_verified: Annotated[
         bool, typer.Option("--email-verified", help="The address is known to be the user's: mail goes there at once.")
     ] = False,
-    role: Annotated[list[str] | None, typer.Option(help="A role of the user; may be repeated.")] = None,
+    role: Roles = None,
     as_json: AsJson = False,
 ) -> None:
     """Add a user."""
@@ -39,12 +40,12 @@ def create(
         raise Failed("--email-verified is about an address: give it by --email")
     wanted = users.NewUser(
         username=name,
-        password=_password(from_stdin=password_stdin),
+        password=_password(),
         email=email,
         email_verified=email_verified,
         roles=tuple(role or ()),
     )
-    user = run(lambda parts: users.create(parts, wanted))
+    user = run(lambda parts: users.create(parts, wanted), beginning=True)
     print_done(f"created user {user.username} ({user.sub})", _record(user), as_json=as_json)
 
 
@@ -67,7 +68,7 @@ def show(name: Name, *, as_json: AsJson = False) -> None:
 
 @program.command(context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
 def disable(name: Name, *, as_json: AsJson = False) -> None:
-    """Shut a user out at once; his sessions and grants end for good."""
+    """Shut a user out; all his sessions end at once, for good."""
     from watchword.server.flows.admin import users
 
     user = run(lambda parts: users.disable(parts, name))
@@ -93,11 +94,16 @@ def delete(name: Name, *, as_json: AsJson = False) -> None:
 
 
 @program.command("set-password", context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
-def set_password(name: Name, *, password_stdin: PasswordStdin = False, as_json: AsJson = False) -> None:
+def set_password(
+    name: Name,
+    *,
+    password_stdin: PasswordStdin,  # noqa: ARG001 - as in create
+    as_json: AsJson = False,
+) -> None:
     """Give a user another password; all his sessions end."""
     from watchword.server.flows.admin import users
 
-    password = _password(from_stdin=password_stdin)
+    password = _password()
     user = _told(lambda parts: users.set_password(parts, name, password))
     print_done(f"set the password of {user.username}; all sessions ended", _record(user), as_json=as_json)
 
@@ -105,18 +111,28 @@ def set_password(name: Name, *, password_stdin: PasswordStdin = False, as_json: 
 @program.command("set-email", context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
 def set_email(
     name: Name,
-    email: Annotated[str, typer.Argument(help="E-mail address.")],
+    email: Annotated[str, typer.Argument(metavar="E", help="E-mail address.")],
     *,
     verified: Annotated[
         bool, typer.Option("--verified", help="The address is known to be the user's: mail goes there at once.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Give a user another e-mail address; all his sessions end, and the address before hears of it."""
+    """Give a user another e-mail address; all his sessions end. The address before hears of it."""
     from watchword.server.flows.admin import users
 
     user = _told(lambda parts: users.set_email(parts, name, email, verified=verified))
     print_done(f"set the e-mail address of {user.username}; all sessions ended", _record(user), as_json=as_json)
+
+
+@program.command("set-roles", context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
+def set_roles(name: Name, *, role: Roles = None, as_json: AsJson = False) -> None:
+    """Give a user these roles and no others. What he may do follows with each refresh; nobody is signed out."""
+    from watchword.server.flows.admin import users
+
+    user = run(lambda parts: users.set_roles(parts, name, role or ()))
+    roles = ", ".join(sorted(user.roles)) or "none"
+    print_done(f"{user.username} has these roles now: {roles}", _record(user), as_json=as_json)
 
 
 @program.command(context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
@@ -145,11 +161,19 @@ def factors(name: Name, *, as_json: AsJson = False) -> None:
 
 @program.command("remove-factors", context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
 def remove_factors(name: Name, *, as_json: AsJson = False) -> None:
-    """Take passkeys, authenticator app and recovery codes from a user who lost them; all his sessions end."""
+    """Take a user's lost factors away; all his sessions end. His password alone does again."""
     from watchword.server.flows.admin import factors
 
-    user = _told(lambda parts: factors.remove(parts, name))
-    print_done(f"removed all factors of {user.username}; all sessions ended", _record(user), as_json=as_json)
+    async def removal(parts: Parts) -> tuple[User, bool, bool]:
+        return *await factors.remove(parts, name), parts.sends_mail
+
+    user, removed, sends_mail = run(removal)
+    if removed:
+        _say_if_nobody_writes(user, sends_mail=sends_mail)
+        done = f"removed all factors of {user.username}; all sessions ended"
+    else:
+        done = f"{user.username} has no factors; nothing was changed"
+    print_done(done, _record(user), as_json=as_json)
 
 
 def _told(change: Callable[[Parts], Awaitable[User]]) -> User:
@@ -159,14 +183,16 @@ def _told(change: Callable[[Parts], Awaitable[User]]) -> User:
         return await change(parts), parts.sends_mail
 
     user, sends_mail = run(whole)
-    if user.email_verified and not sends_mail:
-        typer.echo("watchword: no mail server is set here (WATCHWORD_SMTP_URL), so no mail tells the user", err=True)
+    _say_if_nobody_writes(user, sends_mail=sends_mail)
     return user
 
 
-def _password(*, from_stdin: bool) -> str:
-    if not from_stdin:
-        raise Failed("give the password on standard input, with --password-stdin", status=2)
+def _say_if_nobody_writes(user: User, *, sends_mail: bool) -> None:
+    if user.email_verified and not sends_mail:
+        typer.echo("watchword: no mail server is set here (WATCHWORD_SMTP_URL), so no mail tells the user", err=True)
+
+
+def _password() -> str:
     if sys.stdin.isatty():
         import getpass
 

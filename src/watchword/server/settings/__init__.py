@@ -5,9 +5,10 @@ working directory (``WATCHWORD_CONFIG`` names another file). A variable wins ove
 ``WATCHWORD_SECRET_FILE``, ``WATCHWORD_DATABASE_URL_FILE`` and ``WATCHWORD_SMTP_URL_FILE`` read the value from a file.
 """
 
-from watchword.server.settings.durations import parse_access_token_ttl, parse_duration
+from watchword.server.settings.durations import parse_access_token_ttl, parse_duration, write_duration
 from watchword.server.settings.looks import Brand, Logo
 from watchword.server.settings.mail import Mail
+from watchword.server.settings.nearness import nearest
 from watchword.server.settings.reading import Network, Settings, parse_trusted_proxies, read
 from watchword.server.settings.refusal import SettingsError
 
@@ -18,8 +19,10 @@ __all__ = (
     "Network",
     "Settings",
     "SettingsError",
+    "nearest",
     "parse_access_token_ttl",
     "parse_duration",
     "parse_trusted_proxies",
     "read",
+    "write_duration",
 )

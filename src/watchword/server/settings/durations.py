@@ -40,6 +40,13 @@ def parse_duration(text: str | int) -> Seconds:
     return int(match[1]) * _UNITS[match[2]]
 
 
+def write_duration(seconds: Seconds) -> str:
+    """The shortest text that ``parse_duration`` reads as ``seconds``: ``90s``, ``15m``, ``12h``, ``14d``."""
+    whole = int(seconds)
+    unit = next((unit for unit in "dhm" if whole and whole % _UNITS[unit] == 0), "s")
+    return f"{whole // int(_UNITS[unit])}{unit}"
+
+
 def parse_access_token_ttl(text: str | int) -> Seconds:
     """The lifetime of access tokens: 1 second to 1 day.
 

@@ -26,8 +26,8 @@ def parse_ring(text: str, where: str) -> SecretRing:
         raise SettingsError(f"{where}: {error}; put back the one from your backup, or {MAKE_ONE}") from None
 
 
-def kept_secret(data_dir: Path) -> SecretRing:
-    """The secret of a server on loopback: kept in the data folder, made when there is none.
+def kept_secret(data_dir: Path, *, making: bool = True) -> SecretRing:
+    """The secret of a server on loopback: kept in the data folder, made when there is none and ``making``.
 
     Raises:
         SettingsError: it is gone, damaged, or readable for others.
@@ -41,6 +41,11 @@ def kept_secret(data_dir: Path) -> SecretRing:
                 raise SettingsError(
                     f"{path} is missing but {database} needs it: put it back from your backup, set WATCHWORD_SECRET, "
                     "or move the database away to begin anew"
+                )
+            if not making:
+                raise SettingsError(
+                    f"there is nothing of Watchword's in {data_dir}: start `watchword serve` once, or run "
+                    "`watchword migrate`; or correct WATCHWORD_DATA_DIR"
                 )
             _make_secret(path)
         mode = path.stat().st_mode

@@ -55,13 +55,16 @@ class Settings:
     development: bool
 
 
-def read(*, host: str | None = None, port: int | None = None, workers: int | None = None) -> Settings:
+def read(
+    *, host: str | None = None, port: int | None = None, workers: int | None = None, making: bool = True
+) -> Settings:
     """The settings of this process. Makes the data folder and the secret where development may have them made.
 
     Args:
         host: the flag ``--host``: one address instead of loopback.
         port: the flag ``--port``.
         workers: the flag ``--workers``.
+        making: False where nothing is to be made, and a missing secret is an error.
 
     Raises:
         SettingsError: with the sentence for the operator.
@@ -81,10 +84,10 @@ def read(*, host: str | None = None, port: int | None = None, workers: int | Non
     if written.secret is not None:
         ring = parse_ring(written.secret.get_secret_value(), "WATCHWORD_SECRET")
     elif development:
-        ring = kept_secret(data_dir)
+        ring = kept_secret(data_dir, making=making)
     else:
         raise SettingsError(f"{issuer} is not loopback, so it needs WATCHWORD_SECRET (or _FILE): {MAKE_ONE}")
-    if explicit is None:
+    if explicit is None and making:
         make_folder(data_dir)
     return Settings(
         issuer=issuer,

@@ -1,6 +1,5 @@
 """The values as they are written in the environment and in ``watchword.toml``, before they mean anything."""
 
-import difflib
 import os
 import tomllib
 from collections.abc import Iterable
@@ -11,6 +10,7 @@ from pydantic import SecretStr, StrictInt, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from watchword.server.settings.nearness import nearest
 from watchword.server.settings.refusal import SettingsError, plainly
 
 PREFIX: Final = "WATCHWORD_"
@@ -119,8 +119,8 @@ def read_written() -> Written:
 def _refuse_unknown(names: Iterable[str], *, known: list[str], where: str) -> None:
     for name in names:
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(known)}"
+            near = nearest(name, known)
+            hint = f"did you mean {near}?" if near else f"known are {', '.join(known)}"
             raise SettingsError(f"{name} in {where} is no setting of Watchword: {hint}")
 
 

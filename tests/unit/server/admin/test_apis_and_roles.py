@@ -37,7 +37,9 @@ async def test_the_longest_lifetime_is_remembered_with_the_api(parts: Parts) -> 
     ("audience", "scopes", "said"),
     [
         (ORDERS, ["a"], "already"),
-        ("orders", ["a"], "absolute URI"),
+        ("orders", ["a"], "^the audience 'orders' is no absolute URI, such as https://orders.example$"),
+        ("https://orders.example/#top", ["a"], "is no absolute URI without a fragment, such as"),
+        ("urn:" + "x" * 509, ["a"], "is no absolute URI of at most 512 characters, such as"),
         ("https://auth.example.com", ["a"], "issuer"),
         ("urn:x:y", [], "at least one scope"),
         ("urn:x:y", ["a", "openid"], "openid is a scope of OpenID Connect"),

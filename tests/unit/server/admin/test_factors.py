@@ -47,7 +47,9 @@ async def test_an_operator_takes_all_of_it_away_and_all_sessions_end(parts: Part
     async with parts.storage.write() as tx:
         await tx.put_totp(a_totp(bystander))
 
-    user = await factors.remove(replace(parts, sends_mail=True), "alice")
+    user, removed = await factors.remove(replace(parts, sends_mail=True), "alice")
+
+    assert removed
 
     assert user.epoch == before.epoch + 1
     async with parts.storage.read() as reading:
@@ -60,6 +62,24 @@ async def test_an_operator_takes_all_of_it_away_and_all_sessions_end(parts: Part
     async with parts.storage.write() as tx:
         (mail,) = await tx.lease_deliveries(kind="mail", now=parts.clock.now(), until=parts.clock.now() + 60, limit=10)
     assert mail.target == "alice@example.com"
+
+
+async def test_from_a_user_without_factors_nothing_is_taken_and_no_session_ends(parts: Parts) -> None:
+    user = await users.create(parts, NewUser(username="Alice", password=PASSWORD))
+
+    assert await factors.remove(replace(parts, sends_mail=True), "alice") == (user, False)
+    assert await users.shown(parts, "alice") == user
+    assert await told(parts) == ["user.created"]
+    assert await log_of(parts) == []
+
+
+async def test_a_recovery_code_alone_is_taken_too(parts: Parts) -> None:
+    user = await users.create(parts, NewUser(username="Alice", password=PASSWORD))
+    async with parts.storage.write() as tx:
+        await tx.replace_recovery_codes(user.sub, [bytes(32)])
+
+    changed, removed = await factors.remove(parts, "alice")
+    assert (changed.epoch, removed) == (1, True)
 
 
 async def test_what_is_not_there_is_refused(parts: Parts) -> None:

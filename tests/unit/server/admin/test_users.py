@@ -64,6 +64,43 @@ async def test_roles_are_given_at_creation(parts: Parts) -> None:
     assert (await stored(parts, made.sub)).roles == {"clerk"}
 
 
+async def with_roles(parts: Parts) -> None:
+    await apis.create(parts, "https://orders.example.com", scopes=["orders:read", "orders:write"])
+    await roles.create(parts, "reader", scopes=["orders:read"])
+    await roles.create(parts, "clerk", scopes=["orders:write"])
+
+
+async def test_setting_roles_replaces_them_and_the_audit_says_how(parts: Parts) -> None:
+    await with_roles(parts)
+    made = await users.create(parts, replace(ALICE, roles=("reader",)))
+
+    assert (await users.set_roles(parts, "alice", ["clerk", "clerk"])).roles == {"clerk"}
+    assert (await stored(parts, made.sub)).roles == {"clerk"}
+    assert (await users.set_roles(parts, made.sub, [])).roles == frozenset()
+    assert (await stored(parts, made.sub)).roles == frozenset()
+    async with parts.storage.read() as reading:
+        records = [one.fields for one in await reading.audit() if one.fields.get("what") == "user.roles_set"]
+    assert [(one["subject"], one["note"]) for one in records] == [(made.sub, "-clerk"), (made.sub, "+clerk -reader")]
+    assert await log_of(parts) == []
+
+
+async def test_setting_the_same_roles_again_writes_nothing(parts: Parts) -> None:
+    await with_roles(parts)
+    made = await users.create(parts, replace(ALICE, roles=("reader", "clerk")))
+
+    assert await users.set_roles(parts, "alice", ["clerk", "reader"]) == made
+    assert "user.roles_set" not in await told(parts)
+
+
+async def test_a_role_that_is_not_there_is_refused_with_those_that_are(parts: Parts) -> None:
+    await with_roles(parts)
+    made = await users.create(parts, replace(ALICE, roles=("reader",)))
+
+    with pytest.raises(Refused, match=r"^there is no role 'boss': there is clerk, reader$"):
+        await users.set_roles(parts, "alice", ["clerk", "boss"])
+    assert await stored(parts, made.sub) == made
+
+
 @rfc("9700", "4.14.2")
 async def test_disabling_raises_the_epoch_and_tells_every_service(parts: Parts) -> None:
     made = await users.create(parts, ALICE)

@@ -4,19 +4,20 @@ import io
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.memory_storage import MemoryDatabase
+from tests.support.memory_storage import MemoryDatabase, MemoryStorage
 from tests.unit.server.admin.conftest import CountingEntropy, ToldClock, parts_on
 
-from watchword.server import app
+from watchword.server import app, settings
 from watchword.server.cli import main
 from watchword.server.flows.parts import Parts
+from watchword.server.ports.storage import Storage
 from watchword.server.ports.telemetry import Telemetry
 from watchword.server.settings import Settings
 
@@ -37,9 +38,16 @@ class Said:
 
 
 class Commands:
-    """Runs ``watchword ...`` in this process."""
+    """Runs ``watchword ...`` in this process.
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    Attributes:
+        storage: opens the database that the commands work on.
+    """
+
+    def __init__(
+        self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], storage: Callable[[], Storage]
+    ) -> None:
+        self.storage = storage
         self._monkeypatch = monkeypatch
         self._capsys = capsys
 
@@ -70,13 +78,15 @@ def watchword(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     for name in [name for name in os.environ if name.startswith("WATCHWORD_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    # As ``serve`` leaves it: the secret is there.
+    settings.read()
     database, clock, entropy = MemoryDatabase(), ToldClock(), CountingEntropy()
 
     @asynccontextmanager
-    async def opened(_: Settings, __: Telemetry) -> AsyncIterator[Parts]:
+    async def opened(_: Settings, __: Telemetry, *, beginning: bool) -> AsyncIterator[Parts]:
         parts = parts_on(database, clock, entropy)
         yield parts
         await parts.storage.close()
 
     monkeypatch.setattr(app, "opened", opened)
-    return Commands(monkeypatch, capsys)
+    return Commands(monkeypatch, capsys, lambda: MemoryStorage(clock, database))

@@ -1,8 +1,11 @@
 """The commands: what they print, how they end, and the one line in which they refuse."""
 
 import gc
+from dataclasses import replace
 
+import anyio
 import pytest
+from tests.support.builders import a_session, a_totp
 from tests.unit.server.cli.conftest import PASSWORD, Commands
 
 from watchword.protocol import base64url
@@ -89,6 +92,42 @@ def test_a_user_is_disabled_enabled_and_deleted(watchword: Commands) -> None:
     assert watchword.refused("users", "show", "alice") == "watchword: there is no user 'alice'\n"
 
 
+def test_a_users_roles_are_set_and_taken_away(watchword: Commands) -> None:
+    with_orders(watchword)
+    sub = with_alice(watchword)
+    for role, scope in (("clerk", "orders:write"), ("reader", "orders:read")):
+        watchword.done("roles", "create", role, "--scope", scope)
+
+    said = watchword.done("users", "set-roles", "alice", "--role", "reader", "--role", "clerk")
+    assert said.out == "alice has these roles now: clerk, reader\n"
+    assert watchword.done("users", "set-roles", sub, "--role", "clerk", "--json").json["roles"] == ["clerk"]
+    assert watchword.done("users", "show", "alice", "--json").json["roles"] == ["clerk"]
+    assert watchword.done("users", "set-roles", "alice").out == "alice has these roles now: none\n"
+    assert watchword.done("users", "show", "alice", "--json").json["roles"] == []
+
+
+@pytest.mark.parametrize(
+    ("flags", "status", "said"),
+    [
+        (("--role", "boss"), 1, "watchword: there is no role 'boss': there is clerk\n"),
+        # A slip must not be taken for "none at all".
+        (("--roles", "clerk"), 2, "--roles"),
+        (("-r", "clerk"), 2, "-r"),
+        (("clerk",), 2, "clerk"),
+    ],
+)
+def test_roles_that_will_not_do_take_none_away(
+    watchword: Commands, flags: tuple[str, ...], status: int, said: str
+) -> None:
+    with_orders(watchword)
+    watchword.done("roles", "create", "clerk", "--scope", "orders:write")
+    with_alice(watchword)
+    watchword.done("users", "set-roles", "alice", "--role", "clerk")
+
+    assert said in watchword.refused("users", "set-roles", "alice", *flags, status=status)
+    assert watchword.done("users", "show", "alice", "--json").json["roles"] == ["clerk"]
+
+
 def test_a_users_factors_are_shown_without_secrets_and_removed(watchword: Commands) -> None:
     sub = with_alice(watchword)
 
@@ -101,6 +140,16 @@ def test_a_users_factors_are_shown_without_secrets_and_removed(watchword: Comman
         "recovery_codes": 0,
     }
     assert watchword.done("users", "factors", sub).out.splitlines()[-1].split() == ["recovery", "codes", "0"]
+    assert watchword.done("users", "remove-factors", "alice").out == "alice has no factors; nothing was changed\n"
+    assert watchword.done("users", "show", "alice", "--json").json["epoch"] == 0
+
+    async def with_an_app() -> None:
+        async with watchword.storage().write() as tx:
+            found = await tx.lock_user(sub)
+            assert found is not None
+            await tx.put_totp(a_totp(found))
+
+    anyio.run(with_an_app)
     said = watchword.done("users", "remove-factors", "alice")
     assert said.out == "removed all factors of alice; all sessions ended\n"
     assert watchword.done("users", "show", "alice", "--json").json["epoch"] == 1
@@ -115,6 +164,7 @@ def test_an_api_takes_a_duration(watchword: Commands) -> None:
 
     assert made == {"audience": ORDERS, "scope": ["a", "b"], "alg": "RS256", "access_token_ttl": 900}
     assert watchword.done("apis", "list", "--json").json == [made]
+    assert watchword.done("apis", "list").out.splitlines()[1].split()[-1] == "15m"
     assert "such as 90s" in watchword.refused(
         *("apis", "create", "urn:x:y", "--scope", "a", "--access-token-ttl", "soon"), status=2
     )
@@ -176,8 +226,8 @@ def test_every_flag_of_a_client_is_kept(watchword: Commands) -> None:
 
 
 def test_clients_are_listed_with_the_names_that_users_read(watchword: Commands) -> None:
-    watchword.done("clients", "create", "shop", "--name", "The Shop")
-    watchword.done("clients", "create", "web")
+    watchword.done("clients", "create", "shop", "--name", "The Shop", "--first-party")
+    watchword.done("clients", "create", "web", "--first-party")
 
     (web,) = [row for row in watchword.done("clients", "list", "--json").json if row["client_id"] == "web"]
     assert (web["name"], web["requires_pkce"]) == (None, True)
@@ -193,8 +243,30 @@ def test_a_public_client_may_not_do_without_pkce(watchword: Commands) -> None:
     assert watchword.done("clients", "list", "--json").json == []
 
 
+@pytest.mark.parametrize("flags", [(), ("--name", "Web"), ("--grant-type", "refresh_token")])
+def test_a_client_that_can_do_nothing_is_made_with_a_word_about_it(watchword: Commands, flags: tuple[str, ...]) -> None:
+    said = watchword("clients", "create", "web", *flags)
+
+    assert (said.status, said.json["client_id"], said.err.count("\n")) == (0, "web", 1)
+    assert said.err.startswith("watchword: web can get no token: delete it")
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--redirect-uri", "https://web.example.com/"),
+        ("--grant-type", "client_credentials"),
+        ("--type", "confidential"),
+        ("--serves", ORDERS),
+    ],
+)
+def test_a_client_that_can_do_something_is_made_in_silence(watchword: Commands, flags: tuple[str, ...]) -> None:
+    with_orders(watchword)
+    watchword.done("clients", "create", "web", *flags)
+
+
 def test_a_client_is_disabled_enabled_and_deleted(watchword: Commands) -> None:
-    watchword.done("clients", "create", "web")
+    watchword.done("clients", "create", "web", "--first-party")
 
     assert watchword.done("clients", "disable", "web", "--json").json["enabled"] is False
     assert watchword.done("clients", "enable", "web").out.endswith("tokens after 2027-01-15T08:01:01Z\n")
@@ -239,6 +311,24 @@ def test_sessions_are_named_by_id_or_by_user(watchword: Commands) -> None:
     assert "either" in watchword.refused("sessions", "revoke", "some", "--user", "alice", status=2)
 
 
+def test_devices_are_listed_by_the_names_that_their_users_read(watchword: Commands) -> None:
+    sub = with_alice(watchword)
+    agent = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/149.0.0.0 Safari/537.36"
+
+    async def signed_in() -> None:
+        async with watchword.storage().write() as tx:
+            found = await tx.user(sub)
+            assert found is not None
+            session = a_session(found)
+            await tx.add_session(replace(session, device=agent, expires_at=session.expires_at + 2e9))
+
+    anyio.run(signed_in)
+    listed = watchword.done("sessions", "list", "--user", "alice").out
+    assert "  Chrome · Linux  " in listed
+    assert "Mozilla" not in listed
+    assert watchword.done("sessions", "list", "--user", "alice", "--json").json[0]["device"] == agent
+
+
 def test_keys_are_rotated_and_revoked(watchword: Commands) -> None:
     first = watchword.done("keys", "rotate", "--json").json
     signing = next(key["kid"] for key in first if key["state"] == "signing" and key["alg"] == "ES256")
@@ -259,7 +349,7 @@ def test_a_wrong_setting_is_told_in_one_line(watchword: Commands, monkeypatch: p
 def test_what_should_not_happen_tells_its_place_and_nothing_else(
     watchword: Commands, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("postgresql://watchword:hidden@db/watchword")
 
     monkeypatch.setattr("watchword.server.app.opened", broken)
@@ -272,14 +362,6 @@ def test_names_cannot_play_tricks_on_the_terminal(watchword: Commands) -> None:
     said = watchword.refused("users", "show", "a\x1b[2J\nb")
 
     assert "\x1b" not in said
-
-
-def test_help_names_every_command(watchword: Commands) -> None:
-    shown = watchword.done("--help").out
-
-    assert all(name in shown for name in ("serve", "users", "apis", "roles", "clients", "sessions", "keys", "migrate"))
-    assert watchword("users").status == 2
-    assert watchword.done("--version").out.startswith("watchword 0.")
 
 
 def test_a_server_runs_with_the_collector_on_and_its_status_is_the_commands(

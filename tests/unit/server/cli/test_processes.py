@@ -63,6 +63,34 @@ def test_an_empty_database_is_told_by_the_check_and_not_made(tmp_path: Path) -> 
     assert not (tmp_path / "watchword-data" / "watchword.db").exists()
 
 
+BEGIN_FIRST = "start `watchword serve` once, or run `watchword migrate`"
+
+
+@pytest.mark.parametrize("command", ["users list", "clients disable web"])
+def test_a_command_at_a_mistyped_place_makes_nothing_and_says_how_to_begin(tmp_path: Path, command: str) -> None:
+    refused = run(tmp_path, *command.split(), WATCHWORD_DATA_DIR=str(tmp_path / "mistyped" / "data"))
+
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert f"nothing of Watchword's in {tmp_path}/mistyped/data: {BEGIN_FIRST}" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nor_does_it_where_the_secret_is_known(tmp_path: Path) -> None:
+    place = {"WATCHWORD_DATABASE_URL": f"sqlite:///{tmp_path}/no/w.db", "WATCHWORD_SECRET": "a0123456789" * 4}
+    refused = run(tmp_path, "users", "list", **place)
+
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (1, "", 1)
+    assert f"nothing of Watchword's at {tmp_path}/no/w.db: {BEGIN_FIRST}" in refused.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_command_that_creates_begins_a_database(tmp_path: Path) -> None:
+    made = run(tmp_path, "apis", "create", "https://orders.example", "--scope", "orders.read")
+
+    assert (made.returncode, made.stderr) == (0, "")
+    assert (tmp_path / "watchword-data" / "watchword.db").exists()
+
+
 def test_what_one_command_wrote_the_next_one_reads(installed: Path) -> None:
     made = run(installed, "users", "create", "alice", "--password-stdin", "--json", stdin=PASSWORD)
     assert (made.returncode, made.stderr) == (0, "")

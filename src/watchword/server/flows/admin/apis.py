@@ -29,8 +29,9 @@ async def create(
         Refused: audience or scopes will not do, or the audience is taken.
     """
     now = parts.clock.now()
+    _check_audience(audience)
     try:
-        api = Api(audience=parse_resource(audience), scope=Scope.of(scopes), alg=alg, access_token_ttl=access_token_ttl)
+        api = Api(audience=audience, scope=Scope.of(scopes), alg=alg, access_token_ttl=access_token_ttl)
     except ValueError as error:
         raise Refused(str(error)) from None
     if audience == parts.issuer:
@@ -48,6 +49,15 @@ async def create(
     except AlreadyThere:
         raise Refused(f"there is an API {audience} already") from None
     return api
+
+
+def _check_audience(audience: str) -> None:
+    try:
+        parse_resource(audience)
+    except ValueError:
+        form = "of at most 512 characters" if len(audience) > 512 else "without a fragment" if "#" in audience else ""
+        what = f"no absolute URI {form}".rstrip()
+        raise Refused(f"the audience {audience!r} is {what}, such as https://orders.example") from None
 
 
 async def listed(parts: Parts) -> list[Api]:

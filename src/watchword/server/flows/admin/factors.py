@@ -4,8 +4,10 @@ Implements: OWASP ASVS 5.0 §6.5.6, §7.4.3; NIST SP 800-63B-4 §4.5.
 """
 
 from dataclasses import dataclass
+from typing import Final
 
 from watchword.server.domain.audit import Administered
+from watchword.server.domain.factors import Factors
 from watchword.server.domain.passkey import Passkey
 from watchword.server.domain.time import Instant
 from watchword.server.domain.user import User
@@ -13,6 +15,8 @@ from watchword.server.flows.admin.users import find, lock
 from watchword.server.flows.endings import end_everything
 from watchword.server.flows.notices import tell
 from watchword.server.flows.parts import Parts
+
+_NOTHING: Final = Factors(totp=False, passkeys=0, recovery_codes=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +46,13 @@ async def shown(parts: Parts, name: str) -> Enrolled:
         )
 
 
-async def remove(parts: Parts, name: str) -> User:
+async def remove(parts: Parts, name: str) -> tuple[User, bool]:
     """Take all factors and recovery codes from a user, so that his password alone does again. All his sessions end.
+
+    Where there is nothing to take, nothing happens: no session ends, and no mail tells of it.
+
+    Returns:
+        The user, and whether there was anything to take.
 
     Raises:
         Refused: there is no such user.
@@ -51,6 +60,8 @@ async def remove(parts: Parts, name: str) -> User:
     now = parts.clock.now()
     async with parts.storage.write() as tx:
         user = await lock(tx, name)
+        if await tx.factors(user.sub) == _NOTHING:
+            return user, False
         for passkey in await tx.passkeys_of(user.sub):
             await tx.delete_passkey(passkey.credential_id)
         await tx.delete_totp(user.sub)
@@ -59,4 +70,4 @@ async def remove(parts: Parts, name: str) -> User:
         await tx.put_user(user)
         await tx.record(Administered(what="user.factors_removed", subject=user.sub), now=now)
         await tell(parts, tx, user, "factors_removed", now=now)
-    return user
+    return user, True

@@ -207,6 +207,27 @@ async def set_email(parts: Parts, name: str, email: str, *, verified: bool = Fal
     return changed
 
 
+async def set_roles(parts: Parts, name: str, roles: Sequence[str]) -> User:
+    """Give a user these roles and no others. The same ones again: nothing happens.
+
+    Nothing is revoked: the next refresh of each of his grants gives what his roles allow then, and never more than was
+    granted; what a role adds comes with his next sign-in. Access tokens keep what they say until they expire.
+
+    Raises:
+        Refused: there is no such user, or no such role.
+    """
+    now = parts.clock.now()
+    async with parts.storage.write() as tx:
+        user = await lock(tx, name)
+        await _roles_exist(tx, roles)
+        changed = replace(user, roles=frozenset(roles))
+        if changed.roles == user.roles:
+            return user
+        await tx.put_user(changed)
+        await tx.record(Administered(what="user.roles_set", subject=user.sub, note=_turn(user, changed)), now=now)
+    return changed
+
+
 async def find(reading: Reading, name: str) -> User:
     """The user of that name, or with that ``sub``.
 
@@ -233,6 +254,12 @@ async def lock(tx: Writing, name: str) -> User:
     if user is None:
         raise Refused(f"there is no user {name!r}")
     return user
+
+
+def _turn(before: User, after: User) -> str:
+    """``+clerk -admin``: what somebody was given and lost."""
+    given, lost = sorted(after.roles - before.roles), sorted(before.roles - after.roles)
+    return " ".join([*(f"+{role}" for role in given), *(f"-{role}" for role in lost)])
 
 
 async def _roles_exist(reading: Reading, roles: Sequence[str]) -> None:
