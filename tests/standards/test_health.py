@@ -63,6 +63,18 @@ async def test_without_a_signing_key_a_node_is_not_ready(door: Door) -> None:
     assert (answer.status_code, answer.json()["checks"]["keys"]) == (503, "no signing key")
 
 
+async def test_a_next_key_that_does_not_open_makes_no_node_ready(door: Door) -> None:
+    # It would be seen in a month, when its turn comes, and the secret that it needs is gone.
+    async with door.parts.storage.read() as reading:
+        keys = await reading.keys()
+    door.parts.signer.load([replace(key, sealed=b"?") if key.state == "next" else key for key in keys])
+    answer = await door.caller().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["keys"] == "the next key does not open under WATCHWORD_SECRET"
+    door.parts.signer.load([key for key in keys if key.state != "next"])
+    assert (await door.caller().get("/readyz")).json()["checks"]["keys"] == "ok"
+
+
 async def test_keys_that_are_published_and_do_not_sign_make_no_node_ready(door: Door) -> None:
     async with door.parts.storage.read() as reading:
         keys = await reading.keys()

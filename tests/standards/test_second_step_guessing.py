@@ -91,7 +91,7 @@ async def test_half_a_sign_in_makes_no_network_known(everywhere: Door, at: AtDoo
     for word, known in (("more", False), ("in", True)):
         assert (await (agent.password() if word == "more" else agent.code(otp=app.code()))).word == word
         async with everywhere.parts.storage.read() as reading:
-            assert (await reading.buckets(keys.all))[keys.account_from_network].known is known
+            assert (await reading.buckets(keys.of_account))[keys.account_from_network].known is known
 
 
 @at_every_door

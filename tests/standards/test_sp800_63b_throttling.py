@@ -11,7 +11,7 @@ import pytest
 from tests.standards.conftest import OpenDoor
 from tests.support.cast import PASSWORD
 from tests.support.codes import challenge_form
-from tests.support.door import ELSEWHERE, FAR_AWAY, HOME, PUBLIC_ISSUER, Door
+from tests.support.door import ELSEWHERE, FAR_AWAY, HOME, ISSUER, PUBLIC_ISSUER, Door
 from tests.support.rfc import standard
 
 from watchword.server.domain import throttle
@@ -214,6 +214,54 @@ async def test_behind_a_proxy_that_was_not_named_nobody_shuts_out_everybody(
     # One account's guessers are slowed all the same, and whoever has signed in there is no owner's network.
     await fail_until_throttled(door, http, most=40)
     assert (await http.post("/session", json=RIGHT)).status_code == 429
+
+
+async def rows_that_go(door: Door) -> int:
+    """How many rows the sweep takes."""
+    return await door.parts.storage.sweep(now=door.clock.now(), limit=10_000)
+
+
+@pytest.mark.parametrize("issuer", [PUBLIC_ISSUER, ISSUER])
+async def test_names_that_nobody_has_leave_no_rows_for_long(open_door: OpenDoor, issuer: str) -> None:
+    # From a private address, and without a word about proxies, nothing tells networks apart.
+    door = await open_door(issuer=issuer)
+    address = ("10.1.2.3", 1) if issuer == PUBLIC_ISSUER else HOME
+    await rows_that_go(door)
+    http = door.caller(address)
+    for n in range(40):
+        assert (await at_simple_door(http, username=f"somebody-{n}")).status_code == 401
+    # No row was made that nothing counts in.
+    assert await rows_that_go(door) == 0
+    door.clock.advance(DAY + 1)
+    assert await rows_that_go(door) == (40 if issuer == PUBLIC_ISSUER else 81)
+
+
+async def test_without_evidence_of_the_network_a_name_is_counted_alike_whether_somebody_has_it_or_not(
+    open_door: OpenDoor,
+) -> None:
+    # R109: also by who comes back when the count of a few tries is forgotten.
+    door = await open_door(issuer=PUBLIC_ISSUER)
+    http, seen = door.caller(("10.1.2.3", 1)), []
+    for username in ("ada", "nobody"):
+        told = []
+        for days in (0, 3, 5, 31):
+            door.clock.advance(days * DAY)
+            for _ in range(18):
+                answer = await at_simple_door(http, username=username)
+                told.append((answer.status_code, answer.content))
+        seen.append(told)
+    assert seen[0] == seen[1]
+    assert 429 in {status for status, _ in seen[0]}
+
+
+async def test_a_right_password_is_never_late_for_a_fast_clock_elsewhere(everywhere: Door) -> None:
+    # Two nodes' clocks may be four seconds apart, and five failures in a row cost nothing.
+    http = everywhere.caller()
+    for _ in range(4):
+        everywhere.clock.advance(4)
+        assert (await at_simple_door(http)).status_code == 401
+        everywhere.clock.advance(-4)
+    assert (await http.post("/session", json=RIGHT)).status_code == 201
 
 
 async def test_a_header_of_ones_own_does_not_rid_a_guesser_of_the_throttle(open_door: OpenDoor) -> None:

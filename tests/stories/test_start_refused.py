@@ -121,7 +121,10 @@ def readable(path: Path) -> None:
         ),
         (empty, r"the secret is empty; put back the one from your backup"),
         (corrupt, r"data/secret is not text: put back the one from your backup"),
-        (wrong, r"made under another secret: put back the old WATCHWORD_SECRET, or list it behind the new one"),
+        (
+            wrong,
+            r"made, or last served, under another secret than WATCHWORD_SECRET lists: take the server's own settings",
+        ),
         (Path.unlink, r"data/secret is missing but \S+ needs it: put it back from your backup, set WATCHWORD_SECRET"),
         (readable, r"others may read \S+: chmod 600 it"),
     ],
@@ -208,7 +211,7 @@ async def test_a_new_secret_in_front_keeps_everybody_signed_in_and_the_old_one_c
             assert resource.verify(token).client_id == "web"
     assert server.stop() == 0
     server.environment["WATCHWORD_SECRET"] = SECRET
-    assert "made under another secret" in complaint(server)
+    assert "made, or last served, under another secret" in complaint(server)
 
 
 async def test_a_client_goes_on_where_the_database_went_back_in_time(server: RunningServer, tmp_path: Path) -> None:

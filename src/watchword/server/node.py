@@ -65,10 +65,20 @@ def serve(settings: Settings) -> int:
             sockets = listen(settings.hosts, settings.port)
         except CannotListen as error:
             raise SettingsError(str(error)) from None
+        _warn_of_unsaid(settings)
         if settings.workers > 1:
             return supervise(run_node, (settings, sockets), count=settings.workers)
         run_node(settings, sockets)
     return 0
+
+
+def _warn_of_unsaid(settings: Settings) -> None:
+    """Once for all workers: without a word about proxies, nothing tells the networks behind one apart."""
+    if not settings.development and settings.trusted_proxies is None:
+        configure()
+        StructuredLog().warn(
+            "network.proxies_unsaid", detail="set WATCHWORD_TRUSTED_PROXIES to the proxy's network, or to none"
+        )
 
 
 @contextmanager
@@ -129,7 +139,7 @@ def edge_of(parts: Parts, settings: Settings) -> Edge:
 
 async def _run(settings: Settings, sockets: list[socket]) -> None:
     configure()
-    async with opened(settings, StructuredLog()) as parts:
+    async with opened(settings, StructuredLog(), serving=True) as parts:
         await key_ring.ensure(parts.storage, parts.signer, now=parts.clock.now())
         await _answer(settings, sockets, parts)
 

@@ -19,8 +19,9 @@ from watchword.protocol import jwk_set, strict_json
 from watchword.protocol.jws import PrivateKey, SigningKey, VerificationKey
 from watchword.server.adapters.sealing import Sealing
 from watchword.server.domain.api import Algorithm
-from watchword.server.domain.key_ring import RingKey
+from watchword.server.domain.key_ring import RingKey, purpose_of
 from watchword.server.domain.time import Instant
+from watchword.server.ports.sealing import CannotUnseal
 from watchword.server.ports.signing import NoSigningKey
 
 _RSA_BITS = 2048
@@ -35,9 +36,11 @@ class LocalSigner:
         self._signing: dict[str, SigningKey] = {}
         self._published: dict[str, VerificationKey] = {}
         self._known: dict[str, VerificationKey] = {}
+        self._stuck: set[Algorithm] = set()
 
     def load(self, keys: list[RingKey]) -> None:
         """See ``ports.signing.Signer``."""
+        self._stuck = {key.alg for key in keys if key.state == "next" and not self.opens(key)}
         held = {key.kid: key for key in self._signing.values()}
         signing: dict[str, SigningKey] = {
             key.alg: held.get(key.kid) or self._unseal(key) for key in keys if key.state == "signing"
@@ -81,6 +84,18 @@ class LocalSigner:
         """See ``ports.signing.Signer``."""
         return alg in self._signing
 
+    def can_go_on(self, alg: Algorithm) -> bool:
+        """See ``ports.signing.Signer``."""
+        return alg not in self._stuck
+
+    def opens(self, key: RingKey) -> bool:
+        """See ``ports.signing.Signer``."""
+        try:
+            self._sealing.unseal(key.sealed or b"", purpose=purpose_of(key.kid))
+        except CannotUnseal:
+            return False
+        return True
+
     def published(self) -> list[VerificationKey]:
         """See ``ports.signing.Signer``."""
         return list(self._published.values())
@@ -100,8 +115,3 @@ class LocalSigner:
         if not isinstance(private, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
             raise TypeError("a signing key is on a curve or RSA")
         return SigningKey(key.kid, private)
-
-
-def purpose_of(kid: str) -> str:
-    """What a sealed private key is bound to."""
-    return f"signing key {kid}"

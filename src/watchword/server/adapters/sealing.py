@@ -34,19 +34,19 @@ class Sealing:
         Raises:
             CannotUnseal: no listed secret opens it.
         """
+        return self._opened(sealed, purpose=purpose)[1]
+
+    def resealed(self, sealed: bytes, *, purpose: str) -> bytes | None:
+        """See ``ports.sealing.Sealer``."""
+        key, plain = self._opened(sealed, purpose=purpose)
+        return None if key is self._keys[0] else self.seal(plain, purpose=purpose)
+
+    def _opened(self, sealed: bytes, *, purpose: str) -> tuple[AESGCM, bytes]:
         nonce, data = sealed[1 : 1 + _NONCE], sealed[1 + _NONCE :]
         if sealed[:1] == _VERSION:
             for key in self._keys:
                 try:
-                    return key.decrypt(nonce, data, purpose.encode())
+                    return key, key.decrypt(nonce, data, purpose.encode())
                 except InvalidTag:
                     continue
         raise CannotUnseal(f"a value for {purpose} does not open under the listed secrets")
-
-    def resealed(self, sealed: bytes, *, purpose: str) -> bytes:
-        """The same value under the newest secret.
-
-        Raises:
-            CannotUnseal: as ``unseal``.
-        """
-        return self.seal(self.unseal(sealed, purpose=purpose), purpose=purpose)

@@ -92,6 +92,16 @@ def advance(keys: Sequence[RingKey], *, now: Instant, longest: Seconds, force: b
     return Plan(tuple(changed))
 
 
+def give_up(key: RingKey, *, now: Instant) -> RingKey:
+    """A *next* key that does not open, and so can never sign. It never did: nobody will miss it."""
+    return replace(key, state="gone", since=now, sealed=None)
+
+
+def purpose_of(kid: str) -> str:
+    """What a private key is sealed for."""
+    return f"signing key {kid}"
+
+
 def revoke(key: RingKey, *, now: Instant) -> RingKey:
     """The key after an emergency revoke: unpublished, its private part destroyed."""
     return replace(key, state="revoked", since=now, sealed=None, published_until=None)

@@ -59,6 +59,10 @@ class SecretRing:
         """Whether a check value found in a database was made by one of the secrets."""
         return any(hmac.compare_digest(check, key.check) for key in self.keys)
 
+    def led_by(self, check: str) -> "SecretRing":
+        """The same secrets, the one that made ``check`` in front of all."""
+        return SecretRing(tuple(sorted(self.keys, key=lambda key: not hmac.compare_digest(check, key.check))))
+
 
 def parse_secrets(text: str) -> SecretRing:
     """The ring of the secrets in ``text``, separated by white space, newest first.

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from watchword.server.domain.lifetimes import DAY, HOUR, MINUTE
+from watchword.server.domain.login import CLOCKS_APART
 from watchword.server.domain.time import Instant, Seconds
 
 
@@ -25,6 +26,8 @@ class Limit:
 
     A count is forgotten ``memory`` seconds after the last wait is over. Where it ``leaks``, it shrinks all the time, by
     ``free`` failures in ``memory`` seconds. From failure number ``stop`` on, the wait is as long as the memory.
+
+    With ``each``, few failures are forgotten sooner: after so many seconds for each of them, ``memory`` at most.
     """
 
     free: int
@@ -33,11 +36,14 @@ class Limit:
     memory: Seconds
     stop: int | None = None
     leaks: bool = False
+    each: Seconds | None = None
 
 
 ACCOUNT_FROM_NETWORK: Final = Limit(free=5, first=1, most=4 * HOUR, memory=1 * DAY)
 ACCOUNT_FROM_KNOWN: Final = Limit(free=36, first=1 * MINUTE, most=1 * HOUR, memory=30 * DAY, stop=40)
-ACCOUNT_FROM_STRANGERS: Final = Limit(free=30, first=30, most=1 * DAY, memory=30 * DAY, stop=60)
+# A row for every name that anybody thinks of: so one that was tried once is gone after a day. It is forgotten whether
+# somebody has the name or not, and patience gains nothing: a try a day is also what thirty a month come to.
+ACCOUNT_FROM_STRANGERS: Final = Limit(free=30, first=30, most=1 * DAY, memory=30 * DAY, stop=60, each=1 * DAY)
 # Many people share a network: a slip every five minutes, from all of them, costs nobody anything.
 NETWORK: Final = Limit(free=50, first=1, most=5 * MINUTE, memory=4 * HOUR, leaks=True)
 SIGN_UPS: Final = Limit(free=20, first=10, most=1 * HOUR, memory=5 * HOUR, leaks=True)
@@ -81,22 +87,27 @@ def after_failure(bucket: Bucket | None, key: bytes, limit: Limit, *, now: Insta
     pause = min(limit.most, limit.first * 2.0 ** min(over - 1, 40)) if over > 0 else 0
     if limit.stop is not None and failures >= limit.stop:
         pause = limit.memory
-    memory = KNOWN_NETWORK if current.known else limit.memory
+    memory = KNOWN_NETWORK if current.known else _memory(limit, failures)
     return replace(
         current,
         failures=failures,
-        blocked_until=max(current.blocked_until, now + pause),
+        # No penalty, no instant: the next try may come to a node whose clock is behind this one's.
+        blocked_until=max(current.blocked_until, now + pause) if pause > 0 else current.blocked_until,
         until=max(current.until, now) + _leak(limit) if limit.leaks else max(current.until, now + pause + memory),
     )
 
 
 def _remembered(current: Bucket, limit: Limit, *, now: Instant) -> int:
     if limit.leaks:
-        # A little less than a whole failure is none: instants are floats.
-        return max(0, math.ceil((current.until - now) / _leak(limit) - 1e-3))
+        # Noted perhaps by a node whose clock is ahead of this one's: what has leaked there has leaked.
+        return max(0, math.ceil((current.until - now - CLOCKS_APART) / _leak(limit)))
     # The row of a known network outlives its count.
     forgotten = current.known and now >= current.until - KNOWN_NETWORK + limit.memory
     return 0 if forgotten else current.failures
+
+
+def _memory(limit: Limit, failures: int) -> Seconds:
+    return limit.memory if limit.each is None else min(limit.memory, failures * limit.each)
 
 
 def _leak(limit: Limit) -> Seconds:
@@ -117,11 +128,14 @@ def without_one(bucket: Bucket, limit: Limit, *, counted: Bucket) -> Bucket:
         limit: the bucket's.
         counted: as it was when the try had been counted. It was let in, so any wait in there is its own doing.
     """
+    failures = max(0, bucket.failures - 1)
+    # Nothing is left to remember, so that a flood of tries that nobody could judge leaves nothing behind.
+    until = bucket.until if failures > 0 or bucket.known else 0
     return replace(
         bucket,
-        failures=max(0, bucket.failures - 1),
+        failures=failures,
         blocked_until=0 if bucket.blocked_until <= counted.blocked_until else bucket.blocked_until,
-        until=max(0, bucket.until - _leak(limit)) if limit.leaks else bucket.until,
+        until=max(0, bucket.until - _leak(limit)) if limit.leaks else until,
     )
 
 

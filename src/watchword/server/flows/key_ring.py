@@ -121,7 +121,7 @@ async def _carry_out(
             fresh[key.alg].append(key)
         try:
             async with storage.write() as tx:
-                ring = await _rewrite(tx, fresh, now=now, algs=algs, force=force, revoked=revoked)
+                ring = await _rewrite(tx, signer, fresh, now=now, algs=algs, force=force, revoked=revoked)
         except _Wanting as wanting:
             if len(made) > _TRIES * len(algs):
                 raise RuntimeError("the key ring does not come to rest") from None
@@ -132,7 +132,14 @@ async def _carry_out(
 
 
 async def _rewrite(
-    tx: Writing, fresh: _Fresh, *, now: Instant, algs: Sequence[Algorithm], force: bool, revoked: str | None
+    tx: Writing,
+    signer: Signer,
+    fresh: _Fresh,
+    *,
+    now: Instant,
+    algs: Sequence[Algorithm],
+    force: bool,
+    revoked: str | None,
 ) -> list[RingKey]:
     before = {key.kid: key for key in await tx.lock_keys()}
     ring = dict(before)
@@ -145,6 +152,10 @@ async def _rewrite(
             ring[revoked] = key_ring.revoke(ring[revoked], now=now)
             await tx.revoke(revocation.of_key(revoked))
             events.append(Administered(what="key.revoked", subject=revoked))
+    for key in before.values():
+        # Sealed under a secret that was dropped: in turn it would leave the ring without a key that signs.
+        if ring[key.kid].state == "next" and not signer.opens(key):
+            ring[key.kid] = key_ring.give_up(key, now=now)
     _settle(ring, fresh, algs, now=now, longest=longest)
     if force:
         for alg in algs:

@@ -13,6 +13,7 @@ from watchword.server.flows.backchannel_logout import LogoutCalls
 from watchword.server.flows.courier import Bringer, Courier
 from watchword.server.flows.mail import Mails, Post
 from watchword.server.flows.parts import Parts
+from watchword.server.flows.resealing import reseal_again
 from watchword.server.flows.reset_password import ForgottenPasswords
 from watchword.server.ports.outgoing import Outgoing
 from watchword.server.ports.storage import StorageUnavailable
@@ -22,6 +23,7 @@ _RING_SECONDS: Final = 1.0
 _CALENDAR_SECONDS: Final = 60.0
 _SWEEP_SECONDS: Final = 60.0
 _COURIER_SECONDS: Final = 1.0
+_RESEAL_SECONDS: Final = 3600.0
 _SWEEP_STEP: Final = 200
 
 
@@ -44,6 +46,7 @@ async def maintained(parts: Parts, outgoing: Outgoing, post: Post | None = None)
         ),
         asyncio.create_task(_every(parts, _CALENDAR_SECONDS, lambda: _advance(parts)), name="advance the ring"),
         asyncio.create_task(_every(parts, _SWEEP_SECONDS, lambda: sweep(parts)), name="sweep"),
+        asyncio.create_task(_every(parts, _RESEAL_SECONDS, lambda: reseal_again(parts)), name="reseal"),
         *(
             asyncio.create_task(
                 _every(parts, _COURIER_SECONDS, Courier(parts, bringer).bring), name=f"bring {bringer.load.kind}"

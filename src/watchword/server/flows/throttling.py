@@ -38,12 +38,6 @@ class ThrottleKeys:
         )
 
     @property
-    def all(self) -> tuple[bytes, ...]:
-        """In one order everywhere, so that two sign-ins never wait for each other's locks."""
-        keys = (self.account_from_network, self.network, self.account_from_known, self.account)
-        return tuple(sorted(key for key in keys if key is not None))
-
-    @property
     def of_account(self) -> tuple[bytes, ...]:
         """Those that count tries at this one account."""
         keys = (self.account_from_network, self.account_from_known, self.account)

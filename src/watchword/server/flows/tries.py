@@ -22,6 +22,11 @@ class Try:
     keys: ThrottleKeys
     counted: list[tuple[Bucket, Limit]]
 
+    @property
+    def counted_in(self) -> list[bytes]:
+        """The keys of the buckets."""
+        return [bucket.key for bucket, _ in self.counted]
+
 
 async def count(parts: Parts, keys: ThrottleKeys, *, now: Instant) -> Try:
     """Count the try before its outcome is known, so that a thousand at once are not all the first.
@@ -30,8 +35,8 @@ async def count(parts: Parts, keys: ThrottleKeys, *, now: Instant) -> Try:
         TooManyTries: it may not come now, and is not counted.
     """
     async with parts.storage.write() as tx:
-        found = await tx.lock_buckets(keys.all)
-        counting = _counting(keys, found, now=now)
+        counting = _counting(keys, known=await _known(tx, keys, now=now))
+        found = await tx.lock_buckets([key for key, _ in counting])
         wait = max(throttle.wait(found[key], now=now) for key, _ in counting)
         if wait > 0:
             raise TooManyTries(slug="sign_in.throttled", retry_after=math.ceil(wait))
@@ -42,7 +47,7 @@ async def count(parts: Parts, keys: ThrottleKeys, *, now: Instant) -> Try:
 
 async def forgive(tx: Writing, tried: Try) -> None:
     """Take back this one try, and nothing else: nobody guessed wrong, but nobody has signed in either."""
-    found = await tx.lock_buckets(tried.keys.all)
+    found = await tx.lock_buckets(tried.counted_in)
     await tx.put_buckets(list(_without(found, tried).values()))
 
 
@@ -52,11 +57,13 @@ async def succeed(tx: Writing, tried: Try, *, now: Instant) -> None:
     Users come before buckets in the order of locks.
     """
     keys = tried.keys
-    found = await tx.lock_buckets(keys.all)
+    # To lock a row that is not there would make it, and there is nothing in it to forget.
+    there = await tx.buckets(keys.of_account)
+    found = await tx.lock_buckets([*{*there, *tried.counted_in}])
     changed = _without(found, tried)
     # The failures before this were not the account's last word: what counts is how many come in a row.
     for key in (keys.account, keys.account_from_known):
-        if found[key].failures > 0:
+        if key in found and found[key].failures > 0:
             changed[key] = throttle.cleared(key)
     if keys.account_from_network is not None:
         key = keys.account_from_network
@@ -65,15 +72,22 @@ async def succeed(tx: Writing, tried: Try, *, now: Instant) -> None:
     await tx.put_buckets(list(changed.values()))
 
 
-def _counting(keys: ThrottleKeys, found: dict[bytes, Bucket], *, now: Instant) -> list[tuple[bytes, Limit]]:
-    """The buckets that a try counts in."""
+async def _known(tx: Writing, keys: ThrottleKeys, *, now: Instant) -> bool:
+    """Whether the account's owner signed in from there lately. Looked at before any lock: it says which to take."""
+    key = keys.account_from_network
+    found = None if key is None else (await tx.buckets((key,))).get(key)
+    return found is not None and throttle.is_known(found, now=now)
+
+
+def _counting(keys: ThrottleKeys, *, known: bool) -> list[tuple[bytes, Limit]]:
+    """The buckets that a try counts in, and no others: every one of them is a row."""
     strangers = (keys.account, throttle.ACCOUNT_FROM_STRANGERS)
     if keys.account_from_network is None or keys.network is None:
         # No evidence: what everybody shares must not count, or one guesser would shut out all.
         return [strangers]
     here = (keys.account_from_network, throttle.ACCOUNT_FROM_NETWORK)
     # The owner's own networks are counted apart, so neither strangers nor his neighbours' failures can shut him out.
-    if throttle.is_known(found[keys.account_from_network], now=now):
+    if known:
         return [here, (keys.account_from_known, throttle.ACCOUNT_FROM_KNOWN)]
     return [here, (keys.network, throttle.NETWORK), strangers]
 

@@ -21,3 +21,11 @@ class Sealer(Protocol):
             CannotUnseal: no listed secret opens it.
         """
         ...
+
+    def resealed(self, sealed: bytes, *, purpose: str) -> bytes | None:
+        """The same value under the newest secret; None where that one opens it as it is.
+
+        Raises:
+            CannotUnseal: as ``unseal``.
+        """
+        ...

@@ -43,6 +43,14 @@ class Signer(Protocol):
         """Whether there is a signing key of that algorithm."""
         ...
 
+    def can_go_on(self, alg: Algorithm) -> bool:
+        """Whether nothing is wrong with the *next* key of that algorithm: False if there is one that does not open."""
+        ...
+
+    def opens(self, key: RingKey) -> bool:
+        """Whether the private part of ``key`` opens under the listed secrets."""
+        ...
+
     def published(self) -> list[VerificationKey]:
         """The keys for ``/jwks``, oldest first."""
         ...

@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from watchword.server.domain.api import Algorithm
+from watchword.server.ports.signing import Signer
 from watchword.server.ports.storage import StorageUnavailable
 from watchword.server.web.context import Web
 from watchword.server.web.rendering import answer
@@ -36,6 +37,13 @@ async def readyz(web: Web, _: Request) -> Response:
         checks["database"] = "does not answer"
     unread = parts.clock.now() - parts.log_tail.read_at
     checks["log"] = "ok" if unread <= MAX_LOG_AGE else f"not read for more than {MAX_LOG_AGE:.0f} s"
-    checks["keys"] = "ok" if all(map(parts.signer.can_sign, get_args(Algorithm))) else "no signing key"
+    checks["keys"] = _keys(parts.signer)
     ready = all(found == "ok" for found in checks.values())
     return answer({"status": "ready" if ready else "not ready", "checks": checks}, status=200 if ready else 503)
+
+
+def _keys(signer: Signer) -> str:
+    algs = get_args(Algorithm)
+    if not all(map(signer.can_sign, algs)):
+        return "no signing key"
+    return "ok" if all(map(signer.can_go_on, algs)) else "the next key does not open under WATCHWORD_SECRET"

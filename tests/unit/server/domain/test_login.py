@@ -10,13 +10,21 @@ from tests.support.rfc import rfc, standard
 from watchword.protocol.scope import Scope
 from watchword.server.domain import login
 from watchword.server.domain.authorization_request import AuthorizationRequest
-from watchword.server.domain.login import CLOCKS_APART, Asked, needs_sign_in, next_step, silent_refusal
+from watchword.server.domain.login import (
+    CLOCKS_APART,
+    NOT_SEEN,
+    Asked,
+    NotSeen,
+    needs_sign_in,
+    next_step,
+    silent_refusal,
+)
 from watchword.server.domain.session import Session
 
 CORE = "OpenID Connect Core 1.0"
 
 
-def asked(*, before: bytes | None = None, since: float = NOW, **fields: Any) -> Asked:
+def asked(*, before: bytes | NotSeen | None = None, since: float = NOW, **fields: Any) -> Asked:
     request = AuthorizationRequest(
         client_id="shop",
         redirect_uri="https://shop.example/callback",
@@ -55,6 +63,13 @@ def test_a_demanded_sign_in_must_change_the_cookie_and_be_no_older_than_the_requ
     old = session_of(auth_time=int(NOW) - CLOCKS_APART - 1)
     assert needs_sign_in(asked(prompt=frozenset({prompt})), old, now=NOW)
     assert not needs_sign_in(asked(prompt=frozenset({prompt})), replace(old, auth_time=old.auth_time + 1), now=NOW)
+
+
+@standard(CORE, "3.1.2.1")
+@pytest.mark.parametrize("fields", [{"prompt": frozenset({"login"})}, {"max_age": 0}], ids=str)
+def test_no_sign_in_is_new_while_the_browsers_cookie_was_not_looked_for(fields: dict[str, Any]) -> None:
+    assert needs_sign_in(asked(before=NOT_SEEN, **fields), session_of(), now=NOW + 1)
+    assert not needs_sign_in(asked(before=None, **fields), session_of(), now=NOW + 1)
 
 
 @standard(CORE, "3.1.2.1")

@@ -7,6 +7,7 @@ from tests.support.rfc import standard
 from tests.unit.server.domain.build import DAY, NOW
 
 from watchword.server.domain.lifetimes import HOUR, MINUTE
+from watchword.server.domain.login import CLOCKS_APART
 from watchword.server.domain.throttle import (
     ACCOUNT_FROM_KNOWN,
     ACCOUNT_FROM_NETWORK,
@@ -15,7 +16,9 @@ from watchword.server.domain.throttle import (
     KNOWN_NETWORK,
     MAILS,
     NETWORK,
+    PROOFS_FROM_NETWORK,
     SIGN_UPS,
+    SIGN_UPS_FROM_ANYWHERE,
     Bucket,
     Limit,
     after_failure,
@@ -25,7 +28,7 @@ from watchword.server.domain.throttle import (
 )
 
 FORGETFUL = [ACCOUNT_FROM_NETWORK, ACCOUNT_FROM_KNOWN, ACCOUNT_FROM_STRANGERS]
-LEAKY = [NETWORK, SIGN_UPS, FORGOTTEN_FROM_NETWORK, MAILS]
+LEAKY = [NETWORK, SIGN_UPS, SIGN_UPS_FROM_ANYWHERE, FORGOTTEN_FROM_NETWORK, PROOFS_FROM_NETWORK, MAILS]
 LIMITS = [*FORGETFUL, *LEAKY]
 
 
@@ -50,6 +53,25 @@ def test_the_first_failures_cost_nothing_and_each_later_one_twice_the_last(limit
 def test_a_wait_has_a_bound_and_no_number_of_failures_breaks_it(limit: Limit) -> None:
     longest = limit.most if limit.stop is None else limit.memory
     assert wait(fail(None, limit, 1500), now=NOW) == longest
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_what_a_fast_clock_noted_costs_nothing_at_a_slow_one(limit: Limit) -> None:
+    """Two nodes may be so far apart, and a try that costs nothing on one of them costs nothing on the other."""
+    fast, slow = NOW + CLOCKS_APART, NOW
+    bucket = None
+    for times in range(1, limit.free + 1):
+        bucket = after_failure(bucket, b"k", limit, now=slow if times % 2 == 0 else fast)
+        assert (bucket.failures, wait(bucket, now=slow)) == (times, 0)
+    # One more, and the penalty is due: on both.
+    bucket = after_failure(bucket, b"k", limit, now=fast)
+    assert wait(bucket, now=fast) == limit.first
+    assert limit.first <= wait(bucket, now=slow) <= limit.first + CLOCKS_APART
+
+
+def test_a_penalty_that_is_due_is_not_shortened_by_a_slip_without_one() -> None:
+    blocked = Bucket(key=b"k", failures=1, blocked_until=NOW + 9, until=NOW + DAY)
+    assert after_failure(blocked, b"k", ACCOUNT_FROM_NETWORK, now=NOW).blocked_until == NOW + 9
 
 
 def test_no_bucket_and_a_forgotten_bucket_mean_no_wait() -> None:
@@ -108,6 +130,16 @@ def test_an_account_is_guessed_at_a_hundred_times_running_by_all_together() -> N
     for limit, stop in ((ACCOUNT_FROM_STRANGERS, 60), (ACCOUNT_FROM_KNOWN, 40)):
         assert guesses(limit, 365) <= stop + 12
         assert wait(fail(None, limit, stop), now=NOW) == 30 * DAY
+
+
+def test_a_name_that_strangers_tried_a_few_times_is_forgotten_soon_and_patience_gains_nothing() -> None:
+    one = fail(None, ACCOUNT_FROM_STRANGERS, 1)
+    assert one.until == NOW + DAY
+    for times in range(1, 90):
+        kept = fail(None, ACCOUNT_FROM_STRANGERS, times).until - NOW
+        # Whoever lets his count be forgotten has had a try a day at most.
+        assert kept / DAY >= min(times, 30)
+    assert fail(None, ACCOUNT_FROM_STRANGERS, 30).until == NOW + 30 * DAY
 
 
 def test_a_guesser_in_the_owners_own_network_leaves_tries_for_his_other_ones() -> None:
@@ -189,3 +221,13 @@ def test_nobody_gets_more_than_a_few_mails_an_hour_that_anybody_could_cause() ->
     assert sent[3] - sent[2] >= 20 * MINUTE
     assert max(sum(start <= at < start + HOUR for at in sent) for start in sent) <= 4
     assert len(sent) <= 2 + 2 * 24
+
+
+def test_a_try_that_was_none_leaves_no_row_behind_unless_there_is_something_to_remember() -> None:
+    only = fail(None, ACCOUNT_FROM_STRANGERS, 1)
+    assert without_one(only, ACCOUNT_FROM_STRANGERS, counted=only).until == 0
+    second = fail(only, ACCOUNT_FROM_STRANGERS, 1)
+    assert without_one(second, ACCOUNT_FROM_STRANGERS, counted=second).until == second.until
+    home = after_success(None, b"k", now=NOW)
+    slip = fail(home, ACCOUNT_FROM_NETWORK, 1)
+    assert without_one(slip, ACCOUNT_FROM_NETWORK, counted=slip).until == slip.until
