@@ -12,12 +12,16 @@ import pytest
 from tests.support.cast import PASSWORD
 from tests.support.door import ELSEWHERE, Door
 from tests.support.fake_ports import CheapPasswords, CheapVerdict
+from tests.support.meanwhile import MeanwhileStorage
 from tests.support.passkey_pages import with_passkey
 from tests.support.rfc import rfc, standard
 from tests.support.visitor import View, Visitor
 
 from watchword.protocol.scope import Scope
-from watchword.server.flows import account, browser_session
+from watchword.server.domain.lifetimes import DAY
+from watchword.server.domain.session import Authentication
+from watchword.server.flows import account, browser_session, verify_email
+from watchword.server.flows.admin import sessions
 from watchword.server.flows.browser_session import SignedIn
 from watchword.server.flows.factors import SessionOver
 
@@ -165,7 +169,36 @@ async def test_who_holds_the_cookie_of_before_a_change_does_nothing_with_the_ses
         await account.change_password(parts, copied, changed, now=now)
     with pytest.raises(SessionOver):
         await account.log_out_everywhere(parts, copied, now=now)
+    with pytest.raises(SessionOver):
+        await verify_email.send_again(parts, copied, now=now, network=None)
     assert await lives(owner)
+
+
+async def sign_in_anew(door: Door, signed_in: SignedIn, cookie: str) -> None:
+    """The same user in the same browser: his session goes on under a new cookie."""
+    old, now = signed_in.session, door.clock.now()
+    proof = Authentication(sub=old.sub, epoch=old.epoch, auth_time=int(now), acr=old.acr, amr=old.amr)
+    assert await browser_session.begin(door.parts, proof, device=old.device, cookie=cookie, now=now)
+
+
+async def end_it(door: Door, signed_in: SignedIn, _: str) -> None:
+    await sessions.revoke(door.parts, signed_in.session.sid)
+
+
+@standard(ASVS, "7.2.4")
+@pytest.mark.parametrize("change", [sign_in_anew, end_it], ids=lambda change: change.__name__)
+async def test_a_cookie_that_dies_in_this_very_moment_shows_nobody_signed_in(
+    everywhere: Door, change: Callable[[Door, SignedIn, str], Awaitable[None]]
+) -> None:
+    ada = Visitor(everywhere)
+    await ada.signed_in()
+    before, cookie = await session_of(ada), ada.session or ""
+    # Late enough for the use to be noted, which is when the row is locked.
+    everywhere.clock.advance(DAY / 2)
+    storage = MeanwhileStorage(everywhere.parts.storage, lambda: change(everywhere, before, cookie))
+    parts = replace(everywhere.parts, storage=storage)
+    assert await browser_session.find(parts, cookie, now=everywhere.clock.now()) is None
+    assert await browser_session.find(everywhere.parts, cookie, now=everywhere.clock.now()) is None
 
 
 async def test_two_tabs_that_log_out_everywhere_both_arrive_at_the_sign_in_page(everywhere: Door) -> None:

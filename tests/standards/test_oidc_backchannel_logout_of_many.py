@@ -7,7 +7,7 @@ import math
 
 import httpx2
 import pytest
-from tests.support.builders import a_grant, a_session
+from tests.support.builders import a_browser_session, a_grant, a_session
 from tests.support.cast import PASSWORD
 from tests.support.door import Door
 from tests.support.logout_stage import URIS, Stage, courier_of, signed_in, staged
@@ -90,6 +90,26 @@ async def test_who_signed_in_meanwhile_is_not_signed_out_by_a_late_message(every
     assert again["sid"] not in over
     assert {claims["aud"] for claims in told} == {"store"}
     assert not any("toe" in claims for claims in told), "what is named needs no date"
+    assert await stage.waiting() == 0
+
+
+@standard(LOGOUT, "2.7")
+async def test_a_late_message_names_a_session_once_with_those_that_were_opened_in_it(everywhere: Door) -> None:
+    stage, now = await staged(everywhere), everywhere.clock.now()
+    over = await many_sessions(everywhere, "store")
+    async with everywhere.parts.storage.write() as tx:
+        user, store = await tx.user_by_name("ada"), await tx.client("store")
+        browsers = a_browser_session(user, created_at=now, last_seen_at=now, expires_at=now + DAY)
+        own = [a_session(user, created_at=now, expires_at=now + DAY, opened_in=browsers.sid) for _ in range(2)]
+        for session in (browsers, *own):
+            await tx.add_session(session)
+            await tx.add_grant(a_grant(session, store, absolute_end=now + DAY))
+    await sessions.revoke_all(everywhere.parts, "ada")
+    await everywhere.sign_in(everywhere.caller(), client_id="store")
+    courier = courier_of(everywhere, stage.outgoing)
+    for _ in range(3):
+        await courier.bring()
+    assert sorted(claims["sid"] for claims in stage.outgoing.claims()) == sorted([*over, browsers.sid])
     assert await stage.waiting() == 0
 
 

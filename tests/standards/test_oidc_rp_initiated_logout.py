@@ -11,6 +11,9 @@ from tests.support.door import ELSEWHERE, Door
 from tests.support.rfc import standard
 from tests.support.visitor import View, Visitor, refresh
 
+from watchword.server.domain.lifetimes import DAY
+from watchword.server.flows.admin import sessions
+
 LOGOUT = "OpenID Connect RP-Initiated Logout 1.0"
 
 
@@ -167,6 +170,56 @@ async def test_who_is_not_signed_in_is_signed_out_already(door: Door) -> None:
     assert (view.status, view.forms) == (200, {})
     view = await end(visitor, client_id="shop", post_logout_redirect_uri=SHOP_HOME, state="s")
     assert view.location == f"{SHOP_HOME}?state=s"
+
+
+@standard(LOGOUT, "6")
+@pytest.mark.parametrize("cookie", [None, "of-nobody"], ids=["no cookie", "an unknown cookie"])
+@pytest.mark.parametrize("age", [0, 3 * DAY], ids=["fresh", "expired"])
+async def test_an_id_token_in_another_browser_ends_nothing(everywhere: Door, cookie: str | None, age: float) -> None:
+    visitor = Visitor(everywhere)
+    tokens = await visitor.tokens()
+    everywhere.clock.advance(age)
+    stranger = Visitor(everywhere, ELSEWHERE)
+    if cookie is not None:
+        stranger.http.cookies.set("ww-session", cookie)
+    for params, status, location in (
+        ({}, 200, None),
+        ({"post_logout_redirect_uri": SHOP_HOME, "state": "s"}, 303, f"{SHOP_HOME}?state=s"),
+    ):
+        view = await end(stranger, id_token_hint=tokens["id_token"], **params)
+        assert (view.status, view.location, view.forms) == (status, location, {})
+    assert (await refresh(everywhere, tokens)).status_code == 200
+    assert "session.ended" not in await everywhere.kinds()
+    assert age or await lives(visitor)
+
+
+@standard(LOGOUT, "2")
+@pytest.mark.parametrize("rest", [2 * DAY, 20 * DAY], ids=["idle", "past its end"])
+@pytest.mark.parametrize("hint", [True, False], ids=["with its ID token", "asked"])
+async def test_signing_out_ends_a_session_that_rests_too(everywhere: Door, rest: float, hint: bool) -> None:
+    visitor = Visitor(everywhere)
+    tokens = await visitor.tokens()
+    everywhere.clock.advance(rest / 2)
+    tokens = (await refresh(everywhere, tokens)).json()
+    everywhere.clock.advance(rest / 2)
+    assert not await lives(visitor)
+    view = await end(visitor, **({"id_token_hint": tokens["id_token"]} if hint else {}))
+    if not hint:
+        view = View(await visitor.post(view.forms["sign-out-form"]))
+    assert (view.status, view.forms) == (200, {})
+    assert (await refresh(everywhere, tokens)).json()["error"] == "invalid_grant"
+    assert (await everywhere.kinds()).count("session.ended") == 1
+
+
+@standard(LOGOUT, "2")
+async def test_of_a_session_that_was_ended_elsewhere_nobody_is_asked(everywhere: Door) -> None:
+    visitor = Visitor(everywhere)
+    await visitor.signed_in()
+    await sessions.revoke_all(everywhere.parts, "ada")
+    view = await end(visitor)
+    assert (view.status, view.forms) == (200, {})
+    assert visitor.session is None
+    assert "session.ended" not in await everywhere.kinds()
 
 
 @standard("OpenID Connect Core 1.0", "11")

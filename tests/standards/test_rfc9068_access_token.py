@@ -131,6 +131,14 @@ def test_only_the_authorization_server_says_any_audience() -> None:
     assert not ANY_AUDIENCE.isdisjoint(())
 
 
+@rfc("9449", "7.2")
+@pytest.mark.parametrize(
+    "cnf", [{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}, {"x5t#S256": "x"}, {}, "", None]
+)
+def test_a_token_that_is_bound_to_a_key_is_no_bearer_token(cnf: object) -> None:
+    assert refusal(forge(payload=claims(cnf=cnf))) == "token.bound"
+
+
 @rfc("9068", "2.2.3")
 @pytest.mark.parametrize(
     ("scope", "found"), [(..., set()), ("", set()), ("a", {"a"}), ("a b", {"a", "b"}), ("b a b", {"a", "b"})]

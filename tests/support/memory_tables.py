@@ -1,7 +1,7 @@
 """What a transaction of the storage in memory reads and writes."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from copy import copy
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
@@ -139,25 +139,31 @@ class MemoryReading(MemoryFactorsReading):
         return None if grant is None else (grant, self._standing(grant))
 
     async def listeners_of_session(self, sid: str, *, now: Instant) -> list[Listener]:
-        return self._listeners([grant for grant in self.tables.grants.values() if grant.sid == sid], now)
+        sessions = self.tables.sessions.values()
+        within = {one.sid for one in sessions if (one.opened_in, one.ended_at) == (sid, None)}
+        return self._listeners(within | {sid}, now)
 
-    async def listeners_of_user(self, sub: str, *, epoch: int, now: Instant, limit: int) -> list[Listener]:
+    async def listeners_of_user(
+        self, sub: str, *, epoch: int, besides: str | None, now: Instant, limit: int
+    ) -> list[Listener]:
         sessions = self.tables.sessions.values()
         living = {one.sid for one in sessions if (one.sub, one.epoch, one.ended_at) == (sub, epoch, None)}
-        return self._listeners([grant for grant in self.tables.grants.values() if grant.sid in living], now)[:limit]
+        return self._listeners(living - {besides}, now)[:limit]
 
     async def listening_clients_of_user(self, sub: str, *, epoch: int, now: Instant) -> list[Listener]:
-        found = await self.listeners_of_user(sub, epoch=epoch, now=now, limit=len(self.tables.grants))
+        limit = len(self.tables.grants)
+        found = await self.listeners_of_user(sub, epoch=epoch, besides=None, now=now, limit=limit)
         once = {one.client_id: replace(one, sid=None) for one in found}
         return [one for _, one in sorted(once.items())]
 
-    def _listeners(self, grants: Sequence[Grant], now: Instant) -> list[Listener]:
+    def _listeners(self, sids: Set[str | None], now: Instant) -> list[Listener]:
         found = set()
-        for grant in grants:
-            client = self.tables.clients.get(grant.client_id)
+        for grant in self.tables.grants.values():
+            client, session = self.tables.clients.get(grant.client_id), self.tables.sessions.get(grant.sid)
             target = None if client is None else client.backchannel_logout_uri
-            if target is not None and grant.absolute_end > now:
-                found.add(Listener(client_id=grant.client_id, target=target, sub=grant.sub, sid=grant.sid))
+            if target is not None and session is not None and grant.sid in sids and grant.absolute_end > now:
+                known_as = session.opened_in or session.sid
+                found.add(Listener(client_id=grant.client_id, target=target, sub=grant.sub, sid=known_as))
         return sorted(found, key=lambda one: (one.sid or "", one.client_id))
 
     async def code(self, code_hash: bytes) -> AuthorizationCode | None:
@@ -194,6 +200,7 @@ class MemoryReading(MemoryFactorsReading):
             session_epoch=session.epoch if session else 0,
             session_ended_reason=(reason or "session_ended") if ended else None,
             client_enabled=client is not None and client.enabled and client.created_at <= grant.created_at,
+            session_opened_in=session.opened_in if session else None,
         )
 
 

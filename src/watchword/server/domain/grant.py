@@ -61,7 +61,10 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What a grant stands on: its user, session and client, read in the same transaction."""
+    """What a grant stands on: its user, session and client, read in the same transaction.
+
+    ``session_opened_in`` is the browser's session that the grant's own one was opened in, if it was.
+    """
 
     user_enabled: bool
     user_epoch: int
@@ -69,6 +72,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     session_epoch: int
     session_ended_reason: str | None
     client_enabled: bool
+    session_opened_in: str | None = None
 
     def ended_reason(self, grant: Grant) -> str | None:
         """Why the grant is over on purpose, or None while it lives."""

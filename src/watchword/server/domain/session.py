@@ -34,6 +34,8 @@ class Session:
         last_seen_at: of a browser's session, written at most once per tenth of the idle time.
         device: what the user may recognise it by: a shortened user agent.
         expires_at: nothing of it is alive afterwards; the sweep takes it some time later.
+        opened_in: the browser's session in which it was opened, for a session that a grant was given of its own, to
+            outlive that one. Applications know it by this name alone.
     """
 
     sid: str
@@ -50,16 +52,19 @@ class Session:
     last_seen_at: Instant = 0
     ended_at: Instant | None = None
     ended_reason: str | None = None
+    opened_in: str | None = None
 
     def __repr__(self) -> str:
         return f"Session({self.sid!r}, sub={self.sub!r}, epoch={self.epoch}, ended_reason={self.ended_reason!r})"
 
     def lives(self, *, user: User, now: Instant) -> bool:
         """Whether the session is good for anything now."""
-        if self.ended_at is not None or not user.enabled or self.epoch != user.epoch or now >= self.expires_at:
-            return False
-        return self.idle is None or now < self.last_seen_at + self.idle
+        return self.may_go_on(user=user, now=now) and (self.idle is None or now < self.last_seen_at + self.idle)
 
     def may_go_on(self, *, user: User, now: Instant) -> bool:
         """Whether a new sign-in of its user takes it up again: it has rested too long at most."""
-        return self.ended_at is None and user.enabled and self.epoch == user.epoch and now < self.expires_at
+        return not self.was_ended(user=user) and now < self.expires_at
+
+    def was_ended(self, *, user: User) -> bool:
+        """Whether somebody ended it, alone or with all of its user's. In one that only ran out, grants may live on."""
+        return self.ended_at is not None or not user.enabled or self.epoch != user.epoch

@@ -39,9 +39,13 @@ AT_ONCE: Final = 8
 
 
 async def announce_session(tx: Writing, session: Session, *, now: Instant) -> None:
-    """Tell the clients of ``session``, whose row is locked in ``tx``, that it ends."""
+    """Tell the clients of ``session``, whose row is locked in ``tx``, that it ends.
+
+    So are those told whose sessions were opened in it: they know it by no other name. Their grants, made to outlive it,
+    go on: §2.7, "Refresh tokens issued with the offline_access property normally SHOULD NOT be revoked".
+    """
     listeners = await tx.listeners_of_session(session.sid, now=now)
-    await _announce(tx, listeners, occasion="session", now=now)
+    await _announce(tx, listeners, occasion=f"session {session.sid}", now=now)
 
 
 async def announce_user(tx: Writing, user: User, *, besides: str | None, now: Instant) -> None:
@@ -56,11 +60,10 @@ async def announce_user(tx: Writing, user: User, *, besides: str | None, now: In
         besides: the session that goes on, if one does.
         now: seconds since the epoch.
     """
-    listeners = await tx.listeners_of_user(user.sub, epoch=user.epoch, now=now, limit=MOST_NAMED + 1)
-    if len(listeners) > MOST_NAMED:
-        listeners = await tx.listening_clients_of_user(user.sub, epoch=user.epoch, now=now)
-    told = [one for one in listeners if one.sid is None or one.sid != besides]
-    await _announce(tx, told, occasion=f"epoch {user.epoch}", now=now)
+    found = await tx.listeners_of_user(user.sub, epoch=user.epoch, besides=besides, now=now, limit=MOST_NAMED + 1)
+    if len(found) > MOST_NAMED:
+        found = await tx.listening_clients_of_user(user.sub, epoch=user.epoch, now=now)
+    await _announce(tx, found, occasion=f"epoch {user.epoch}", now=now)
 
 
 async def _announce(tx: Writing, listeners: list[Listener], *, occasion: str, now: Instant) -> None:
@@ -126,7 +129,8 @@ class LogoutCalls:
                 # One that was ended by itself was told of then.
                 if session.epoch < user.epoch and session.ended_at is None:
                     found += await reading.listeners_of_session(session.sid, now=now)
-            return [one for one in found if one.client_id == listener.client_id]
+            # What was opened in another session comes twice, by the same name.
+            return [one for one in dict.fromkeys(found) if one.client_id == listener.client_id]
 
     async def _announce_later(self, listeners: list[Listener], instead_of: Delivery) -> None:
         # If this node dies on the way some are written again, under another name: logging out twice is fine.

@@ -52,10 +52,27 @@ async def find(parts: Parts, cookie: str | None, *, now: Instant) -> SignedIn | 
     if session.idle is not None and now - session.last_seen_at >= session.idle / 10:
         async with parts.storage.write() as tx:
             locked = await tx.lock_session(session.sid)
-            if locked is not None and locked.ended_at is None:
-                session = replace(locked, last_seen_at=now)
-                await tx.put_session(session)
+            # Since it was read it may have ended, or go on under another cookie: whoever holds this one may be a thief.
+            if locked is None or locked.ended_at is not None or locked.cookie_hash != hash_of(cookie):
+                return None
+            session = replace(locked, last_seen_at=now)
+            await tx.put_session(session)
     return SignedIn(session, user)
+
+
+async def held(parts: Parts, cookie: str | None) -> tuple[Session, User] | None:
+    """The session behind a cookie and its user, unless somebody ended it. It may have run out: grants may live in it.
+
+    That is what signing out in this browser ends; it is good for nothing else.
+
+    Raises:
+        StorageUnavailable: it cannot be known.
+    """
+    if not cookie:
+        return None
+    async with parts.storage.read() as reading:
+        found = await reading.session_by_cookie(hash_of(cookie))
+    return None if found is None or found[0].was_ended(user=found[1]) else found
 
 
 async def begin(

@@ -1,4 +1,7 @@
-"""Sign-out begun by an application: whose session ends, and where the browser goes afterwards.
+"""Sign-out begun by an application: whether the user is asked, and where the browser goes afterwards.
+
+The session that may end is the one whose cookie the browser holds. An ID token ends none: it lies in applications, logs
+and histories, and says only that this very session is meant.
 
 Implements: OpenID Connect RP-Initiated Logout 1.0 §2, §3, §4.
 """
@@ -10,8 +13,8 @@ from urllib.parse import urlencode
 from watchword.protocol import id_token, jws
 from watchword.protocol.rejection import TokenRejected
 from watchword.server.domain.client import Client
+from watchword.server.domain.session import Session
 from watchword.server.domain.time import Instant
-from watchword.server.flows.browser_session import SignedIn
 from watchword.server.flows.endings import end_session
 from watchword.server.flows.parts import Parts
 
@@ -32,20 +35,17 @@ class Logout:
         client: the application, if it said who it is.
         continue_url: where to go afterwards, with the state; None to stay.
         confirmed: the application proved by an ID token that it means this very session, so nobody need be asked.
-        sid: the session that ends: the browser's own, or the one that the ID token names when the browser's has rested
-            too long to be seen. Its grants may still live.
     """
 
     client: Client | None
     continue_url: str | None
     confirmed: bool
-    sid: str | None
 
 
 async def understand(
-    parts: Parts, parameters: Sequence[tuple[str, str]], signed_in: SignedIn | None, *, now: Instant
+    parts: Parts, parameters: Sequence[tuple[str, str]], session: Session | None, *, now: Instant
 ) -> Logout:
-    """What the parameters of the end-session endpoint ask for.
+    """What the parameters of the end-session endpoint ask for, in a browser that holds ``session``.
 
     Raises:
         BadLogout: a parameter twice, a foreign hint, or an address that is not registered.
@@ -63,11 +63,8 @@ async def understand(
     # §3: the address must be one that the client registered, character by character.
     if target is not None and (client is None or target not in client.post_logout_redirect_uris):
         raise BadLogout("bad_redirect_uri", "post_logout_redirect_uri is not one of the client's")
-    confirmed = hint is not None and (signed_in is None or hint[1] == signed_in.session.sid)
-    state = values.get("state") or None
-    hinted = None if hint is None else hint[1]
-    sid = hinted if signed_in is None else signed_in.session.sid
-    return Logout(client=client, continue_url=_with_state(target, state), confirmed=confirmed, sid=sid)
+    confirmed = hint is not None and session is not None and hint[1] == session.sid
+    return Logout(client=client, continue_url=_with_state(target, values.get("state") or None), confirmed=confirmed)
 
 
 async def sign_out_browser(parts: Parts, sid: str, *, now: Instant) -> None:

@@ -70,7 +70,7 @@ def for_user(
         expires_in=exp - iat,
         scope=str(scope),
         refresh_token=None if answer is None else _refresh_token(parts, grant, answer),
-        id_token=_id_token(parts, grant, token=token, iat=iat, nonce=nonce, about=about)
+        id_token=_id_token(parts, grant, standing, token=token, iat=iat, nonce=nonce, about=about)
         if "openid" in grant.scope
         else None,
         sid=sid,
@@ -165,6 +165,7 @@ def _refresh_token(parts: Parts, grant: Grant, answer: Position) -> str:
 def _id_token(
     parts: Parts,
     grant: Grant,
+    standing: Standing,
     *,
     token: str,
     iat: int,
@@ -180,7 +181,9 @@ def _id_token(
         auth_time=grant.auth_time,
         acr=grant.acr,
         amr=grant.amr,
-        sid=grant.sid,
+        # OpenID Connect Back-Channel Logout 1.0 §2.4: the session of "a User Agent or device"; an offline grant's own
+        # session is none.
+        sid=standing.session_opened_in or grant.sid,
         access_token=token,
         nonce=nonce,
     )

@@ -38,7 +38,8 @@ FIRST = Position(1, 0)
 async def start(parts: Parts, tx: Writing, begin: Beginning, *, sid: str | None = None) -> tuple[Grant, Standing]:
     """Write a grant within ``tx``, in the browser's session ``sid``, else in a session of its own.
 
-    With ``offline_access`` the grant outlives the browser's session, so it gets its own (OpenID Connect Core 1.0 §11).
+    With ``offline_access`` the grant outlives the browser's session, so it gets its own (OpenID Connect Core 1.0 §11),
+    which remembers the browser's: that is the one that the application is told of.
 
     Raises:
         InvalidClient: the client was deleted or disabled since.
@@ -57,7 +58,7 @@ async def start(parts: Parts, tx: Writing, begin: Beginning, *, sid: str | None 
     # Whoever signed out since has taken back what the code stands for, whichever session the grant would get.
     held = None if sid is None else await _standing_session(tx, sid, user=user, now=now)
     joined = held is not None and "offline_access" not in begin.scope
-    session = held if joined and held is not None else _own(parts, begin, lifetime)
+    session = held if joined and held is not None else _own(parts, begin, lifetime, opened_in=sid)
     grant = Grant(
         id=parts.entropy.draw(ID_BYTES),
         gid=random_id(parts.entropy.draw(ID_BYTES)),
@@ -97,7 +98,7 @@ async def _standing_session(tx: Writing, sid: str, *, user: User, now: Instant) 
     return session
 
 
-def _own(parts: Parts, begin: Beginning, lifetime: RefreshLifetime) -> Session:
+def _own(parts: Parts, begin: Beginning, lifetime: RefreshLifetime, *, opened_in: str | None) -> Session:
     proof = begin.authentication
     return Session(
         sid=random_id(parts.entropy.draw(ID_BYTES)),
@@ -109,6 +110,7 @@ def _own(parts: Parts, begin: Beginning, lifetime: RefreshLifetime) -> Session:
         device=begin.device,
         created_at=begin.now,
         expires_at=begin.now + lifetime.absolute,
+        opened_in=opened_in,
     )
 
 
@@ -121,6 +123,7 @@ def standing_of(session: Session, *, user_roles: frozenset[str]) -> Standing:
         session_epoch=session.epoch,
         session_ended_reason=None,
         client_enabled=True,
+        session_opened_in=session.opened_in,
     )
 
 

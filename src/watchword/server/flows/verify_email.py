@@ -61,11 +61,12 @@ async def send_again(parts: Parts, signed_in: SignedIn, *, now: Instant, network
     """Another link for the address that the user has. Nothing is sent to one that is proved already.
 
     Raises:
+        InvalidCredentials: the session ended meanwhile.
         TooManyTries: too many of late.
     """
     async with parts.storage.write() as tx:
-        user = await tx.lock_user(signed_in.user.sub)
-        if user is not None and user.email is not None and not user.email_verified:
+        user, _ = await lock_living(tx, signed_in, now=now)
+        if user.email is not None and not user.email_verified:
             await send_link(parts, tx, user, user.email, now=now, network=network, locale=locale)
 
 

@@ -109,14 +109,21 @@ class Reading(FactorsReading, Protocol):
         ...
 
     async def listeners_of_session(self, sid: str, *, now: Instant) -> list[Listener]:
-        """The clients with a back-channel logout URI that hold a grant in a session, by id.
+        """The clients with a back-channel logout URI that hold a grant in a session, or in one opened in it, by id.
 
-        An ended grant counts, as the client may have a session of its own; one past its absolute end does not.
+        An ended grant counts, as the client may have a session of its own; one past its absolute end does not, nor
+        does one whose session, opened in this one, was ended before. Each is told of the session that it knows: where
+        one was opened in another, of the other.
         """
         ...
 
-    async def listeners_of_user(self, sub: str, *, epoch: int, now: Instant, limit: int) -> list[Listener]:
-        """As ``listeners_of_session``, for the user's sessions of that epoch that were not ended; at most ``limit``."""
+    async def listeners_of_user(
+        self, sub: str, *, epoch: int, besides: str | None, now: Instant, limit: int
+    ) -> list[Listener]:
+        """As ``listeners_of_session``, for the user's sessions of that epoch that were not ended; at most ``limit``.
+
+        ``besides`` is left out, and those that were opened in it are not.
+        """
         ...
 
     async def listening_clients_of_user(self, sub: str, *, epoch: int, now: Instant) -> list[Listener]:

@@ -83,24 +83,31 @@ async def refresh(web: Web, request: Request) -> Response:
 
 
 async def end(web: Web, request: Request) -> Response:
-    """``DELETE /session`` and ``POST /session/end``: end the session of a refresh or access token; 204 in any case."""
+    """``DELETE /session`` and ``POST /session/end``: end the session of a refresh or access token.
+
+    204, also for a token that is not known or another client's. A confidential client that sends a refresh token proves
+    to be itself, as at ``/token``.
+    """
     fields = await read_json(request, optional=True)
-    client_id = fields.get("client_id")
-    response = nothing()
-    if client_id is not None:
+    client, response = None, nothing()
+    token = fields.get("refresh_token")
+    if fields.get("client_id") is not None or _offers_basic(request):
         offered = client_credentials(request, fields, beside_bearer=True)
         client = await authenticate(web.parts, offered, now=web.parts.clock.now())
         session_cookie.must_be_allowed(web.parts, client, request)
-        if _from_cookie(web, request, client_id) is not None:
-            session_cookie.drop(response, issuer=web.parts.issuer, client_id=client_id)
-    token = fields.get("refresh_token")
-    if token is None and client_id is not None:
-        token = _from_cookie(web, request, client_id)
+        kept = _from_cookie(web, request, client.client_id)
+        if kept is not None:
+            session_cookie.drop(response, issuer=web.parts.issuer, client_id=client.client_id)
+        token = kept if token is None else token
     if token is None:
         token = _bearer(request)
     if token is not None:
-        await sign_out(web.parts, token)
+        await sign_out(web.parts, token, client=client)
     return response
+
+
+def _offers_basic(request: Request) -> bool:
+    return any(sent.lower().startswith("basic ") for sent in request.headers.getlist("authorization"))
 
 
 def _bearer(request: Request) -> str | None:
