@@ -88,12 +88,15 @@ class Site:
     """Every specimen at ``/pages/<title>``, and what was sent to it.
 
     ``/pages/<page>?action=...`` puts another target into its form; ``target=`` adds to what the form may lead to.
-    ``/go?to=...`` redirects there.
+    ``/go?to=...`` redirects there, and ``/callback`` to ``onward`` where that is set. What is sent to ``/held`` is not
+    answered before ``released``.
     """
 
     def __init__(self) -> None:
         self.origin = ""
         self.posted: list[tuple[str, dict[str, str]]] = []
+        self.onward: str | None = None
+        self.released = asyncio.Event()
         self._pages = Pages(Brand())
         self._specimens = {one.title: one for one in specimens()}
 
@@ -128,6 +131,10 @@ class Site:
     async def _note(self, request: Request) -> Response:
         if request.method == "POST":
             self.posted.append((request.url.path, dict(parse_qsl((await request.body()).decode()))))
+        if request.url.path == "/callback" and self.onward is not None:
+            return RedirectResponse(self.onward, 303)
+        if request.url.path == "/held":
+            await self.released.wait()
         return Response(f"<!doctype html><title>{request.url.path}</title>arrived", media_type="text/html")
 
 
@@ -137,6 +144,7 @@ async def site() -> AsyncIterator[Site]:
     here = Site()
     async with listening(here.app()) as here.origin:
         yield here
+        here.released.set()
 
 
 @pytest.fixture
@@ -145,3 +153,4 @@ async def application() -> AsyncIterator[Site]:
     there = Site()
     async with listening(there.app()) as there.origin:
         yield there
+        there.released.set()

@@ -1,5 +1,7 @@
 """Pages at work: forms without scripts, the keyboard, what a policy stops, and what it must let through."""
 
+import asyncio
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -132,6 +134,96 @@ async def test_a_form_leads_nowhere_else(chromium: Browser, site: Site, applicat
         async with page.expect_event("console", lambda message: "form-action" in message.text):
             await page.click("#allow", no_wait_after=True)
         assert page.url.startswith(f"{site.origin}/pages/consent")
+
+
+async def middle_of(page: Page, button: str) -> tuple[float, float]:
+    """Where a hand presses it. By its name Playwright presses nothing while an answer is on its way."""
+    await page.locator(button).scroll_into_view_if_needed()
+    box = await page.locator(button).bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not happened():
+            await asyncio.sleep(0.01)
+
+
+async def watched(page: Page) -> list[str]:
+    """Whether each form that the pages to come would send was kept back, as it happens."""
+    told: list[str] = []
+    page.on("console", lambda message: told.append(message.text) if message.type == "log" else None)
+    await page.add_init_script('addEventListener("submit", (event) => console.log(event.defaultPrevented))')
+    return told
+
+
+@pytest.fixture
+async def unopened(opened: Opened, site: Site) -> Page:
+    """A page that shows nothing yet."""
+    return await opened(f"{site.origin}/x")
+
+
+@pytest.mark.parametrize(("title", "button"), [("sign_in", "#sign-in"), ("totp", "#turn-on"), ("sign_up", "#sign-up")])
+async def test_a_button_that_is_pressed_twice_sends_its_form_once(
+    unopened: Page, site: Site, title: str, button: str
+) -> None:
+    page, kept_back = unopened, await watched(unopened)
+    await page.goto(f"{site.origin}/pages/{title}?action=/held")
+    for field in await page.locator(f"form:has({button}) input[required]").all():
+        await field.fill("plain@words.and-a-long-one")
+    x, y = await middle_of(page, button)
+    await page.mouse.click(x, y)
+    await until(lambda: bool(site.posted))
+    await page.mouse.click(x, y)
+    await until(lambda: len(kept_back) == 2)
+    site.released.set()
+    await page.wait_for_url("**/held")
+    assert kept_back == ["false", "true"]
+    assert [path for path, _ in site.posted] == ["/held"]
+
+
+async def test_a_form_of_somebody_who_comes_back_can_be_sent_again(opened: Opened, site: Site) -> None:
+    page = await opened(f"{site.origin}/pages/consent?action=/sent")
+    await page.click("#allow")
+    await page.wait_for_url("**/sent")
+    await page.go_back()
+    await page.click("#deny")
+    await page.wait_for_url("**/sent")
+    assert [form["decision"] for _, form in site.posted] == ["allow", "deny"]
+
+
+async def test_a_page_that_the_browser_kept_as_it_was_can_send_its_form_again(opened: Opened, site: Site) -> None:
+    page = await opened(f"{site.origin}/pages/consent?action=/held")
+    # The first one is held up by the page itself; then it comes back from the browser's memory.
+    stopped = await page.evaluate(
+        """() => {
+          const form = document.getElementById("consent-form"), seen = [];
+          addEventListener("submit", (event) => { seen.push(event.defaultPrevented); event.preventDefault(); });
+          form.requestSubmit(); form.requestSubmit();
+          dispatchEvent(new PageTransitionEvent("pageshow", { persisted: true }));
+          form.requestSubmit();
+          return seen;
+        }"""
+    )
+    assert stopped == [False, True, False]
+
+
+async def test_an_answer_by_form_that_left_by_itself_is_not_sent_once_more_by_its_button(
+    opened: Opened, unopened: Page, site: Site, application: Site
+) -> None:
+    # Where the button is, seen without the script that presses it at once.
+    still = await opened(f"{site.origin}/pages/form_post?action={application.origin}/held", scripts=False)
+    x, y = await middle_of(still, "#continue")
+    page, kept_back = unopened, await watched(unopened)
+    await page.goto(still.url, wait_until="commit")
+    await until(lambda: bool(application.posted))
+    await page.mouse.click(x, y)
+    await until(lambda: len(kept_back) == 2)
+    application.released.set()
+    await page.wait_for_url(f"{application.origin}/held")
+    assert kept_back == ["false", "true"]
+    assert len(application.posted) == 1
 
 
 async def test_a_form_of_ours_names_its_origin_and_a_link_away_says_nothing(opened: Opened, site: Site) -> None:

@@ -208,8 +208,10 @@ async def test_signing_out_everywhere_is_everywhere(everywhere: Door) -> None:
     here, there = Visitor(everywhere), Visitor(everywhere, ELSEWHERE)
     tokens = [await here.tokens(), await there.tokens(), await there.tokens(scope="offline_access orders.read")]
     left = await here.post((await account(here)).forms["everywhere-form"])
-    assert left.headers["location"] == f"{everywhere.plan.issuer}/login?done=everywhere"
-    assert "sign-in-form" in (await here.follow(left)).forms
+    assert left.headers["location"] == f"{everywhere.plan.issuer}/login"
+    view = await here.follow(left)
+    assert "sign-in-form" in view.forms
+    assert "You are signed out everywhere." in view.text
     assert not await lives(here)
     assert not await lives(there)
     for each in tokens:

@@ -10,13 +10,15 @@ import pytest
 from tests.support.cast import PASSWORD, user_named
 from tests.support.door import ELSEWHERE, Door, OpenStorage, Plan
 from tests.support.mailbox import Mailbox, link_in, path_of
+from tests.support.meanwhile import MeanwhileStorage
 from tests.support.rfc import standard
+from tests.support.troubled_storage import TroubledStorage
 from tests.support.visitor import View, Visitor, refresh
 
 from watchword.protocol.errors import TooManyTries
 from watchword.server.domain.lifetimes import DAY, HOUR, MINUTE
 from watchword.server.domain.user import User
-from watchword.server.flows.admin import users
+from watchword.server.flows.admin import sessions, users
 from watchword.server.flows.admin.refusal import Refused
 from watchword.server.flows.verify_email import send_link
 
@@ -103,6 +105,16 @@ async def test_who_signs_up_with_an_address_gets_a_link_that_proves_it(mailing: 
     assert "user.email_verified" in await mailing.kinds()
     # A proof changes nothing that anybody would have to hear of, or be signed out for.
     assert await Mailbox(mailing).deliver() == []
+
+
+async def test_who_signs_up_with_an_address_is_told_of_the_mail_and_offered_no_other_yet(here: Door) -> None:
+    visitor = Visitor(here)
+    form = (await visitor.open("/sign-up")).forms["sign-up-form"]
+    view = await visitor.send(form, username="grace", email="grace@example.org", password=PASSPHRASE)
+    assert "We have sent a mail with a link." in view.text
+    assert "send-again-form" not in view.forms
+    assert "send-again-form" in (await visitor.open("/account")).forms
+    assert "flash" in (await confirm(visitor, await Mailbox(here).link())).ids
 
 
 async def test_without_an_address_nothing_is_sent(here: Door) -> None:
@@ -252,7 +264,7 @@ async def test_one_user_cannot_have_mail_sent_to_any_number_of_strangers(mailing
         await ask_for(visitor, f"stranger-{number}@example.org")
         await box.deliver()
     assert len(box.mailer.sent) == 3
-    assert "throttled" in str((await ask_for(visitor, "another@example.org")).response.url)
+    assert "This address has had several mails already." in (await ask_for(visitor, "another@example.org")).text
     # Another user is not held up by that.
     other = Visitor(mailing, ELSEWHERE)
     other.username = "bob"
@@ -338,6 +350,22 @@ async def test_a_link_for_a_password_dies_with_the_address_that_it_went_to(maili
     await ask_for(visitor, NEW)
     await confirm(visitor, await Mailbox(mailing).link())
     assert DEAD in (await thief.open(stolen)).ids
+
+
+@standard(ASVS, "7.4.1")
+async def test_a_session_that_ends_while_it_asks_for_another_mail_sends_none(here: Door) -> None:
+    visitor = Visitor(here)
+    form = (await visitor.signed_in()).forms["send-again-form"]
+    sub = (await user_of(here)).sub
+    async with here.parts.storage.read() as reading:
+        [session] = await reading.sessions_of(sub)
+    noted = here.parts.storage
+    assert isinstance(noted, TroubledStorage)
+    operator = replace(here.parts, storage=noted.inner)
+    noted.inner = MeanwhileStorage(noted.inner, lambda: sessions.revoke(operator, session.sid))
+    view = await visitor.send(form)
+    assert ("sign-in-form" in view.forms, "problem" in view.ids) == (True, False)
+    assert await Mailbox(here).deliver() == []
 
 
 async def test_the_language_is_that_of_the_browser(here: Door) -> None:

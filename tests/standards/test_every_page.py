@@ -19,6 +19,7 @@ from tests.support.every_form import FORMS, below, reset_link
 from tests.support.rfc import rfc, standard
 from tests.support.visitor import View, Visitor, request_of
 
+from watchword.protocol.authentication_class import ACR_TWO_FACTOR
 from watchword.server.web.page_answers import page_edge
 from watchword.server.web.routes import ROUTES
 
@@ -90,9 +91,11 @@ def test_every_route_is_for_programs_or_for_browsers() -> None:
         shows = {getattr(endpoint, "__code__", None) is shown for endpoint in route.endpoints.values()}
         if path in FOR_PROGRAMS | FILES:
             assert shows == {False}, f"{path} shows pages, so it belongs to the pages here"
+            assert not route.for_people, path
         else:
             assert True in shows, f"{path} is no page: is it for programs?"
             assert route.sharing == "nobody"
+            assert route.for_people, path
     assert set(ROUTES) >= FOR_PROGRAMS | FILES
 
 
@@ -256,6 +259,22 @@ def judge_cookies(door: Watched, answer: httpx2.Response) -> None:
         assert cookie["httponly"] is True, line
         assert cookie["samesite"].lower() == "lax", line
         assert (cookie["path"], cookie["domain"]) == ("/", ""), line
+
+
+@rfc("9700", "4.12")
+@standard("OAuth 2.0 Form Post Response Mode 1.0", "2")
+async def test_a_page_whose_form_leads_to_an_application_lets_that_send_the_browser_on(watched: Watched) -> None:
+    # Chromium holds the next redirect of the application itself to the policy too.
+    visitor = Visitor(watched)
+    views = {"sign in": await visitor.visit()}
+    views["consent"] = await visitor.sign_in(views["sign in"])
+    views["form post"] = await visitor.arrive(response_mode="form_post")
+    views["way back"] = await visitor.visit(acr_values=ACR_TWO_FACTOR, response_mode="form_post")
+    views["sign out"] = await visitor.open("/end_session", client_id="shop", post_logout_redirect_uri=SHOP_HOME)
+    for what, view in views.items():
+        assert view.forms, what
+        policy = view.response.headers["content-security-policy"]
+        assert "; form-action 'self' https://shop.example https:; " in policy, what
 
 
 # --- where an answer leads

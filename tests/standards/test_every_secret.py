@@ -33,7 +33,7 @@ from watchword.server.adapters.structured_log import StructuredLog
 from watchword.server.web.routes import ROUTES
 
 CANARY: Final = "canary-f3b1-zebra-quilt-mandolin"
-# What of a form, an address or a JSON object is for everybody to see. All else is a secret.
+# What of a form, an address, a cookie or a JSON object is for everybody to see. All else is a secret.
 PUBLIC: Final = frozenset(
     {
         "username",
@@ -46,13 +46,13 @@ PUBLIC: Final = frozenset(
         "resource",
         "state",
         "nonce",
-        "done",
+        "ww-done",
         "again",
     }
     | {"redirect_uri", "post_logout_redirect_uri", "response_type", "response_mode", "grant_type", "iss", "ui_locales"}
     | {"code_challenge", "code_challenge_method", "prompt", "acr_values", "token_type", "expires_in", "sub", "active"}
     | {"acr", "amr", "gid", "jti", "aud", "epoch"}
-    | {"error", "error_description", "error_id", "email_problem", "credential_id", "after", "cookie", "methods"}
+    | {"error", "error_description", "error_id", "credential_id", "after", "cookie", "methods"}
 )
 _KEY_SHOWN = re.compile(r'id="secret"[^>]*>(.*?)</p>', re.DOTALL)
 _CODES_SHOWN = re.compile(r"\b[0-9a-z]{4}(?:-[0-9a-z]{4}){3}\b", re.IGNORECASE)
@@ -84,7 +84,8 @@ class Overheard(Door):
         elif media_type:
             self._note(parse_qsl(body))
         for pair in request.headers.get("cookie", "").split("; "):
-            self.secrets.add(pair.partition("=")[2].strip('"'))
+            name, _, value = pair.partition("=")
+            self._note([(name, value.strip('"'))])
         scheme, _, proof = request.headers.get("authorization", "").partition(" ")
         self.secrets.add(proof)
         if scheme == "Basic":
@@ -92,7 +93,7 @@ class Overheard(Door):
 
     async def _answered(self, answer: httpx2.Response) -> None:
         await answer.aread()
-        self.secrets |= {cookie.value for cookie in answer.cookies.jar if cookie.value}
+        self._note((cookie.name, cookie.value) for cookie in answer.cookies.jar if cookie.value)
         self._note(parse_qsl(urlsplit(answer.headers.get("location", "")).query))
         if answer.headers.get("content-type", "") == "application/json" and answer.is_success and answer.content:
             told = answer.json()

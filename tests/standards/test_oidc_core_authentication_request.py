@@ -110,6 +110,28 @@ async def test_a_sign_in_of_the_same_second_is_new_all_the_same(everywhere: Door
     assert "code" in (await visitor.sign_in(view)).answer
 
 
+@standard(CORE, "3.1.2.1")
+@rfc("9470", "5")
+@pytest.mark.parametrize("fields", [{"prompt": "login"}, {"max_age": "0"}], ids=str)
+async def test_a_sign_in_of_just_before_is_not_new_to_a_form_of_another_site(
+    everywhere: Door, fields: dict[str, str]
+) -> None:
+    visitor = Visitor(everywhere)
+    await visitor.arrive()
+    everywhere.clock.advance(1)
+    # SameSite=Lax: the cookie does not come along with such a form, but the redirect that answers it brings it.
+    answer = await everywhere.caller().post("/authorize", data=request_of(**fields))
+    view = await visitor.open(answer.headers["location"])
+    assert "sign-in-form" in view.forms
+    # Nor is it when the address is opened once more.
+    assert "sign-in-form" in (await visitor.open(answer.headers["location"])).forms
+    everywhere.clock.advance(1)
+    view = await visitor.sign_in(view)
+    assert "code" in view.answer
+    claims = read_id_token(everywhere, (await visitor.redeem(view.answer["code"])).json())
+    assert claims["auth_time"] == int(everywhere.clock.now())
+
+
 @standard(CORE, "3.1.2.2")
 async def test_a_hint_names_who_is_meant(everywhere: Door) -> None:
     ada = Visitor(everywhere)

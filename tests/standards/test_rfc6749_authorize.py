@@ -17,7 +17,7 @@ from tests.support.visitor import View, Visitor, refresh, request_of
 
 from watchword.protocol.pkce import challenge_of
 
-OWN_SCRIPT = re.compile(r'<script src="/static/passkeys-[0-9a-f]{16}\.js" defer></script>')
+OWN_SCRIPT = re.compile(r'<script src="/static/(?:forms|passkeys)-[0-9a-f]{16}\.js" defer></script>')
 STATES = [
     pytest.param(state, id=name)
     for name, state in {

@@ -386,7 +386,7 @@ async def test_who_lost_his_passkeys_comes_in_by_a_recovery_code_and_may_change_
 
 @pytest.mark.parametrize(("done", "said"), [("everywhere", True), ("signed_out", True), ("x", False)])
 async def test_it_says_what_was_done(door: Door, done: str, said: bool) -> None:
-    view = await Visitor(door).open("/login", done=done)
+    view = View(await door.caller(cookie=f"ww-done={done}").get("/login"))
     assert ("flash" in view.ids) is said
 
 
@@ -395,6 +395,22 @@ async def test_signing_out_everywhere_is_said(door: Door) -> None:
     view = await visitor.signed_in()
     view = await visitor.send(view.forms["everywhere-form"])
     assert "signed out everywhere" in view.text
+
+
+@pytest.mark.parametrize("wrong", [False, True], ids=["at once", "after a wrong code"])
+async def test_the_second_step_begins_again_and_still_knows_why_it_asks(door: Door, wrong: bool) -> None:
+    app, visitor = await enrol(door), Visitor(door)
+    await sign_in_with_code(visitor, app)
+    door.clock.advance(3600)
+    view = await visitor.sign_in(await visitor.open("/login", again=ACR_TWO_FACTOR))
+    if wrong:
+        view = await visitor.send(view.forms["otp-form"], otp=app.wrong())
+    view = View(await visitor.http.get(view.ids["restart"]["href"]))
+    assert asks_again(view, ACR_TWO_FACTOR)
+    # Who is on his way to nothing in particular begins with nothing in particular.
+    stranger = Visitor(door)
+    view = await stranger.sign_in(await stranger.open("/login"))
+    assert view.ids["restart"]["href"] == f"{door.plan.issuer}/login"
 
 
 async def test_the_second_step_begins_again_with_the_same_application(door: Door) -> None:

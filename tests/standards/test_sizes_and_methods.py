@@ -5,15 +5,18 @@ R007, R041, R042; faults 38 and 39 of the table of peers; the issue's "Bad input
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from pathlib import Path
 
 import httpx2
 import pytest
 from tests.support.cast import basic
-from tests.support.door import Door
+from tests.support.databases import sqlite_template
+from tests.support.door import Door, Plan, opener_of
 from tests.support.exchange import answered, exchange
 from tests.support.rfc import rfc
-from tests.support.visitor import Visitor, refresh, request_of
+from tests.support.visitor import View, Visitor, refresh, request_of
 
 from watchword.server.web import reading
 from watchword.server.web.routes import ROUTES
@@ -163,6 +166,71 @@ async def test_an_unknown_path_is_a_404_in_json(door: Door, path: str) -> None:
         one = await answered(door, method, path)
         assert (one.status, json.loads(one.body)["error"]) == (404, "not_found")
         assert one.headers["cache-control"] == "no-store"
+
+
+# What a browser sends when somebody presses Enter in its address bar.
+BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
+ACCOUNT_FORMS = [path for path in ROUTES if path.startswith("/account/")]
+
+
+@pytest.fixture(params=["https://auth.example", "https://auth.example/staff"], ids=["at-the-top", "below-a-path"])
+async def somewhere(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Door]:
+    """A node whose issuer has a path, and one whose has none."""
+    door = Door(opener_of(sqlite_template().copy(tmp_path)), Plan(issuer=request.param, trusted=[]))
+    await door.open()
+    yield door
+    await door.close()
+
+
+async def test_enter_in_the_address_bar_leads_from_where_a_form_went_to_the_page_that_holds_it(somewhere: Door) -> None:
+    http = somewhere.caller(accept=BROWSER)
+    for path in (path for path, route in ROUTES.items() if route.for_people and "GET" not in route.endpoints):
+        answer = await http.get(path)
+        page = "/account" if path in ACCOUNT_FORMS else "/login"
+        assert (answer.status_code, answer.headers["location"]) == (303, f"{somewhere.plan.issuer}{page}"), path
+        # Programs are told what they did wrong.
+        assert (await somewhere.caller().get(path)).json()["error"] == "invalid_request", path
+    assert (await http.get("/login/passkey")).headers["location"] == f"{somewhere.plan.issuer}/login"
+
+
+@rfc("9110", "12.5.1")
+@rfc("9110", "15.5.5")
+@pytest.mark.parametrize("path", ["/", "/acount", "/account/", "/login/x", "/token/", "/static", "/\xe4"])
+async def test_a_person_who_mistypes_an_address_reads_a_page(somewhere: Door, path: str) -> None:
+    view = View(await somewhere.caller(accept=BROWSER, **{"accept-language": "de"}).get(path))
+    assert (view.status, view.problem) == (404, "not_found")
+    assert view.response.headers["content-language"] == "de"
+    assert view.response.headers["x-request-id"] in view.text
+    assert view.response.headers["cache-control"] == "no-store"
+
+
+@rfc("9110", "15.5.6")
+@pytest.mark.parametrize("path", [path for path, route in ROUTES.items() if route.for_people])
+async def test_a_browser_that_comes_by_another_method_reads_a_page(somewhere: Door, path: str) -> None:
+    http = somewhere.caller(accept=BROWSER)
+    allowed = set(ROUTES[path].endpoints)
+    for method in {"POST", "PUT", "DELETE"} - allowed:
+        view = View(await http.request(method, path))
+        assert (view.status, view.problem) == (405, "bad_request")
+        assert set(view.response.headers["allow"].split(", ")) == allowed
+
+
+@rfc("9110", "12.5.1")
+@pytest.mark.parametrize(
+    "accept",
+    ["*/*", "", "application/json", "application/json, text/plain, */*", "text/html;q=0.5, application/json",
+     "text/html, application/json", "text/html;q=0, */*", "text/html;q=nonsense", "image/avif,*/*;q=0.8"],
+)  # fmt: skip
+async def test_who_would_as_soon_have_json_gets_it(door: Door, accept: str) -> None:
+    for path, status, error in (("/nothing", 404, "not_found"), ("/account/password", 405, "invalid_request")):
+        answer = await door.caller(accept=accept).get(path)
+        assert (answer.status_code, answer.json()["error"]) == (status, error)
+
+
+@pytest.mark.parametrize("path", [path for path, route in ROUTES.items() if not route.for_people])
+async def test_what_is_for_programs_refuses_a_browser_as_any_other(door: Door, path: str) -> None:
+    answer = await door.caller(accept=BROWSER).put(path)
+    assert (answer.status_code, answer.json()["error"]) == (405, "invalid_request")
 
 
 async def test_every_error_has_an_id_that_the_log_has_too(door: Door, home: httpx2.AsyncClient) -> None:

@@ -114,6 +114,10 @@ async def test_there_are_no_composition_rules(open_house: Door, password: str) -
         "iloveyouiloveyou",
         "P@ssw0rdP@ssw0rd",
         "letmeinletmeinletmein",
+        "password password",
+        "iloveyou iloveyou",
+        "password-password",
+        "password1password1",
     ],
 )
 async def test_what_a_guesser_tries_first_is_refused_with_a_reason(open_house: Door, password: str) -> None:

@@ -593,7 +593,8 @@ async def test_an_issuer_at_an_address_shows_nothing_of_passkeys(open_door: Open
     ada = Visitor(door)
     view = await ada.open("/login")
     assert "passkey-form" not in view.forms
-    assert "script-src" not in view.response.headers["content-security-policy"]
+    assert "/static/passkeys" not in view.text
+    assert "connect-src" not in view.response.headers["content-security-policy"]
     assert "passkeys" not in (await ada.sign_in(view)).ids
     assert (await ada.http.get("/login/passkey")).status_code == 404
     form = Form("/login/passkey", {"csrf": next(iter((await ada.open("/login")).forms.values())).fields["csrf"]})
@@ -604,12 +605,18 @@ async def test_an_issuer_at_an_address_shows_nothing_of_passkeys(open_door: Open
 
 async def test_scripts_are_allowed_on_pages_that_need_them_and_requests_on_one(door: Door) -> None:
     ada = Visitor(door)
-    policies = {path: (await ada.open(path)).response.headers["content-security-policy"] for path in ("/login",)}
+    views = {"/login": await ada.open("/login")}
     await ada.signed_in()
-    for path in ("/account", "/account/passkeys/new", "/end_session"):
-        policies[path] = (await ada.open(path)).response.headers["content-security-policy"]
-    assert {path for path, policy in policies.items() if "script-src 'self'" in policy} == set(policies) - {
-        "/end_session"
+    # The last one says that the application is unknown, and holds no form.
+    for path in ("/account", "/account/passkeys/new", "/end_session", "/authorize"):
+        views[path] = await ada.open(path)
+    policies = {path: view.response.headers["content-security-policy"] for path, view in views.items()}
+    assert {path for path, policy in policies.items() if "script-src" in policy} == set(policies) - {"/authorize"}
+    assert {path for path, policy in policies.items() if "script-src 'self';" in policy} == set(policies) - {
+        "/authorize"
+    }
+    assert {path for path, view in views.items() if "/static/passkeys-" in view.text} == set(policies) - {
+        *("/end_session", "/authorize")
     }
     assert {path for path, policy in policies.items() if "connect-src 'self'" in policy} == {"/login"}
 

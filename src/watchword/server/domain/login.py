@@ -5,6 +5,7 @@ Implements: OpenID Connect Core 1.0 §3.1.2.3, §3.1.2.4, §3.1.2.6; RFC 9470 §
 
 import math
 from dataclasses import dataclass
+from enum import Enum
 from typing import Final, Literal
 
 from watchword.protocol.authentication_class import satisfies
@@ -20,22 +21,33 @@ CLOCKS_APART: Final = 4
 _CHOOSING: Final[frozenset[Prompt]] = frozenset({"login", "select_account", "create"})
 
 
+class NotSeen(Enum):
+    """The browser's cookie, where it would not have been seen: a form from another site comes without (SameSite)."""
+
+    NOT_SEEN = "not seen"
+
+
+NOT_SEEN: Final = NotSeen.NOT_SEEN
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
     """The request, and the browser's session when it came: what it demands anew must have happened since.
 
     ``before`` is the hash of the session's cookie then, None without one. Every sign-in changes the cookie, which tells
-    a new sign-in from one of the same second. ``since`` is when the request came: a request that was begun where no
-    cookie was seen, and is gone on with where an old session lives, proves no new sign-in.
+    a new sign-in from one of the same second; so nothing is fresh until it was looked for. ``since`` is when the
+    request came: a request that was begun where no cookie was held, and is gone on with where an old session lives,
+    proves no new sign-in.
     """
 
     request: AuthorizationRequest
-    before: bytes | None
+    before: bytes | NotSeen | None
     since: Instant
 
     def is_fresh(self, session: Session) -> bool:
         """Whether the sign-in was made for this request."""
-        return session.cookie_hash != self.before and session.auth_time >= math.floor(self.since) - CLOCKS_APART
+        changed = self.before is not NOT_SEEN and session.cookie_hash != self.before
+        return changed and session.auth_time >= math.floor(self.since) - CLOCKS_APART
 
 
 def needs_sign_in(asked: Asked, session: Session | None, *, now: Instant) -> bool:

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Sequence
 from typing import Final, TypeAlias
 
+from watchword.server.domain.login import NOT_SEEN, NotSeen
 from watchword.server.domain.time import Instant
 
 Parameters: TypeAlias = Sequence[tuple[str, str]]
@@ -20,7 +21,8 @@ Parameters: TypeAlias = Sequence[tuple[str, str]]
 MAX_SEALED: Final = 7 * 1024
 # What sealing adds at most (a version, a nonce, a tag), and of four characters three bytes are left.
 _SEAL: Final = 64
-_HEAD: Final = struct.Struct(">d?32s")
+_HEAD: Final = struct.Struct(">dB32s")
+_NONE, _HELD, _NOT_SEEN = range(3)
 _MAX_PACKED: Final = MAX_SEALED // 4 * 3 - _SEAL - _HEAD.size
 # Bytes that cannot be compressed gain a few.
 _SURELY_FITS: Final = _MAX_PACKED - 128
@@ -32,23 +34,31 @@ def fits(parameters: Parameters) -> bool:
     return len(written) <= _SURELY_FITS or len(zlib.compress(written)) <= _MAX_PACKED
 
 
-def pack(parameters: Parameters, *, since: Instant, before: bytes | None) -> bytes:
+def pack(parameters: Parameters, *, since: Instant, before: bytes | NotSeen | None) -> bytes:
     """The parameters, when they came, and the hash of the session cookie that the browser held then."""
-    return _HEAD.pack(since, before is not None, before or b"") + zlib.compress(_written(parameters))
+    match before:
+        case None:
+            head = _HEAD.pack(since, _NONE, b"")
+        case NotSeen():
+            head = _HEAD.pack(since, _NOT_SEEN, b"")
+        case held:
+            head = _HEAD.pack(since, _HELD, held)
+    return head + zlib.compress(_written(parameters))
 
 
-def unpack(packed: bytes) -> tuple[list[tuple[str, str]], Instant, bytes | None]:
+def unpack(packed: bytes) -> tuple[list[tuple[str, str]], Instant, bytes | NotSeen | None]:
     """What ``pack`` was given. Nobody else made these bytes: they come from under our seal.
 
     Raises:
         ValueError: another version of ours packed it.
     """
     try:
-        since, held, before = _HEAD.unpack_from(packed)
+        since, kind, before = _HEAD.unpack_from(packed)
+        before = {_NONE: None, _HELD: before, _NOT_SEEN: NOT_SEEN}[kind]
         parameters = json.loads(zlib.decompress(packed[_HEAD.size :]))
-    except (struct.error, zlib.error) as error:
+    except (struct.error, zlib.error, KeyError) as error:
         raise ValueError("packed otherwise") from error
-    return [(name, value) for name, value in parameters], since, before if held else None
+    return [(name, value) for name, value in parameters], since, before
 
 
 def _written(parameters: Parameters) -> bytes:

@@ -35,7 +35,7 @@ from watchword.server.domain.client import Client
 from watchword.server.domain.consent import Consent
 from watchword.server.domain.grant_types.authorization_code import AuthorizationCode
 from watchword.server.domain.lifetimes import AUTHORIZATION_CODE
-from watchword.server.domain.login import Asked
+from watchword.server.domain.login import NOT_SEEN, Asked, NotSeen
 from watchword.server.domain.session import Authentication, Session
 from watchword.server.domain.time import Instant
 from watchword.server.domain.travelling_request import Parameters
@@ -103,10 +103,10 @@ class Refusal(Exception):
         self.error = error
 
 
-async def begin(parts: Parts, parameters: Parameters, *, cookie: str | None, now: Instant) -> Underway:
+async def begin(parts: Parts, parameters: Parameters, *, cookie: str | NotSeen | None, now: Instant) -> Underway:
     """Take up a request as it came to /authorize; a pushed one is fetched, and used up.
 
-    ``cookie`` is the session cookie that the browser holds, if any.
+    ``cookie`` is the session cookie that the browser holds, if any; where it cannot be known, ``resume`` sees to it.
 
     Raises:
         NotToBeRedirected: an error page is all that may be shown.
@@ -115,12 +115,14 @@ async def begin(parts: Parts, parameters: Parameters, *, cookie: str | None, now
     pushed = [value for name, value in parameters if name == "request_uri"]
     if len(pushed) == 1 and pushed[0].startswith(pushed_request.PREFIX):
         parameters = await _take_pushed(parts, pushed[0], parameters, now=now)
-    before = hash_of(cookie) if cookie else None
-    return await _understood(parts, parameters, since=now, before=before, now=now)
+    return await _understood(parts, parameters, since=now, before=_seen(cookie), now=now)
 
 
-async def resume(parts: Parts, sealed: str, *, now: Instant) -> Underway:
+async def resume(parts: Parts, sealed: str, *, cookie: str | NotSeen | None = NOT_SEEN, now: Instant) -> Underway:
     """Go on with a request that came back from the sign-in or consent page.
+
+    ``cookie`` is the session cookie that the browser holds, if any: what the request is measured by, where it was not
+    seen before.
 
     Raises:
         NotToBeRedirected: it is not ours, or too old.
@@ -130,11 +132,16 @@ async def resume(parts: Parts, sealed: str, *, now: Instant) -> Underway:
         packed = parts.sealer.unseal(base64url.decode(sealed), purpose=_PURPOSE)
         parameters, since, before = travelling_request.unpack(packed)
     except (CannotUnseal, ValueError):
-        raise NotToBeRedirected("bad_request", "the sign-in was not begun here") from None
+        raise NotToBeRedirected("expired", "the sign-in was not begun here") from None
     # The node that began it may be ahead of this one.
     if not -login.CLOCKS_APART <= now - since < _SEALED_SECONDS:
         raise NotToBeRedirected("expired", "the sign-in took too long")
+    before = _seen(cookie) if before is NOT_SEEN else before
     return await _understood(parts, parameters, since=since, before=before, now=now)
+
+
+def _seen(cookie: str | NotSeen | None) -> bytes | NotSeen | None:
+    return hash_of(cookie) if isinstance(cookie, str) else cookie
 
 
 async def proceed(
@@ -249,7 +256,7 @@ def _answer_of(
 
 
 async def _understood(
-    parts: Parts, parameters: Parameters, *, since: Instant, before: bytes | None, now: Instant
+    parts: Parts, parameters: Parameters, *, since: Instant, before: bytes | NotSeen | None, now: Instant
 ) -> Underway:
     ids = [value for name, value in parameters if name == "client_id"]
     client = await parts.directory.client(ids[0], now=now) if len(ids) == 1 and ids[0] else None

@@ -24,7 +24,7 @@ from watchword.server.flows.factors import SessionOver, SignInAnew, enrolled
 from watchword.server.web import account_email, authenticator_app, passkeys
 from watchword.server.web.browser import Browser, read_fields, single
 from watchword.server.web.context import Web
-from watchword.server.web.own_form import to_sign_in, to_sign_in_anew
+from watchword.server.web.own_form import to_account, to_sign_in, to_sign_in_anew
 from watchword.server.web.page_answers import locale_of, locales_of, page_edge, see_other
 
 _PROBLEMS: dict[type[OAuthError], str] = {
@@ -34,6 +34,7 @@ _PROBLEMS: dict[type[OAuthError], str] = {
     TemporarilyUnavailable: "busy",
 }
 _FLASHES = (
+    "codes_shown",
     *("password_changed", "session_ended", "application_removed"),
     *("passkey_added", "passkey_removed", "totp_added", "totp_removed"),
     *("email_sent", "email_verified", "email_changed"),
@@ -46,9 +47,11 @@ async def show(web: Web, request: Request) -> Response:
     browser = Browser(web, request)
     signed_in = await browser.signed_in(now=web.parts.clock.now())
     if signed_in is None:
-        return browser.dress(see_other(f"{web.parts.issuer}/login"))
-    done = request.query_params.get("done")
-    return await _page(web, request, browser, signed_in, flash=done if done in _FLASHES else None)
+        if browser.done(("session_ended",)):
+            # It was this very one.
+            browser.tell_done("signed_out")
+        return to_sign_in(web, browser)
+    return await _page(web, request, browser, signed_in, flash=browser.done(_FLASHES))
 
 
 @page_edge
@@ -75,7 +78,7 @@ async def change_password(web: Web, request: Request) -> Response:
         return to_sign_in_anew(web, browser, wanted)
     except (InvalidCredentials, PasswordRefused, TooManyTries, TemporarilyUnavailable) as refusal:
         return await _page(web, request, browser, signed_in, refusal=refusal)
-    return browser.dress(_done(web, "password_changed"))
+    return to_account(web, browser, done="password_changed")
 
 
 async def _act(
@@ -85,7 +88,7 @@ async def _act(
     browser, fields, signed_in = await _own_form(web, request, now=now)
     if signed_in is not None:
         await act(signed_in, fields, now)
-    return browser.dress(_done(web, done))
+    return to_account(web, browser, done=done)
 
 
 @page_edge
@@ -108,7 +111,8 @@ async def everywhere(web: Web, request: Request) -> Response:
     await flow.log_out_everywhere(web.parts, signed_in, now=now)
     browser.forget()
     # Nobody is signed in any more: the sign-in page says what was done.
-    return browser.dress(see_other(f"{web.parts.issuer}/login?done=everywhere"))
+    browser.tell_done("everywhere")
+    return to_sign_in(web, browser)
 
 
 @page_edge
@@ -126,10 +130,6 @@ async def _own_form(web: Web, request: Request, *, now: float) -> tuple[Browser,
     fields = single(await read_fields(request))
     browser.must_be_own_form(fields, web.parts.secrets)
     return browser, fields, await browser.signed_in(now=now)
-
-
-def _done(web: Web, what: str) -> Response:
-    return see_other(f"{web.parts.issuer}/account?done={what}")
 
 
 async def _page(
@@ -166,15 +166,15 @@ async def _page(
             {
                 "client_id": consent.client_id,
                 "name": names[consent.client_id],
-                "scopes": sorted(consent.scope),
+                "scopes": consent.scope,
                 "granted_at": consent.granted_at,
             }
             for consent in found.consents
         ],
         sign_out_url=f"{web.parts.issuer}/end_session",
-        email_section=await account_email.account_section(web, request, browser, signed_in, now=now),
+        email_section=await account_email.account_section(web, browser, signed_in, now=now),
         passkeys=await passkeys.account_section(web, signed_in),
-        second_step=authenticator_app.account_section(await enrolled(web.parts, signed_in.user.sub)),
+        second_step=authenticator_app.account_section(web, await enrolled(web.parts, signed_in.user.sub)),
     )
     return browser.dress(response)
 

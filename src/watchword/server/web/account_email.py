@@ -19,19 +19,18 @@ from watchword.server.web.links import must_send_mail
 from watchword.server.web.own_form import own_form, to_account, to_sign_in, to_sign_in_anew
 from watchword.server.web.page_answers import locale_of, page_edge, see_other
 
+# What the account page is told to say, by the slug of the refusal, and what it calls it.
 _PROBLEMS: Final = {"email.malformed": "malformed", "email.same": "same", "email.throttled": "throttled"}
 
 
-async def account_section(
-    web: Web, request: Request, browser: Browser, signed_in: SignedIn, *, now: float
-) -> dict[str, Any]:
+async def account_section(web: Web, browser: Browser, signed_in: SignedIn, *, now: float) -> dict[str, Any]:
     """What the account page shows of the address."""
-    problem = request.query_params.get("email_problem")
+    refused = browser.done(_PROBLEMS)
     return {
         "address": signed_in.user.email,
         "verified": signed_in.user.email_verified,
         "sends_mail": web.parts.sends_mail,
-        "problem": problem if problem in _PROBLEMS.values() else None,
+        "problem": None if refused is None else _PROBLEMS[refused],
         "waiting_url": await _waiting_url(web, browser, signed_in, now=now),
     }
 
@@ -78,10 +77,13 @@ async def send_again(web: Web, request: Request) -> Response:
     try:
         network = web.network.origin(request).network
         await flow.send_again(web.parts, form.signed_in, now=now, network=network, locale=locale_of(request))
+    except InvalidCredentials:
+        return to_sign_in(web, form.browser)
     except TooManyTries as refusal:
         return _refused(web, form.browser, refusal)
     return to_account(web, form.browser, done="email_sent")
 
 
 def _refused(web: Web, browser: Browser, refusal: InvalidRequest | TooManyTries) -> Response:
-    return browser.dress(see_other(f"{web.parts.issuer}/account?email_problem={_PROBLEMS[refusal.slug]}#email"))
+    browser.tell_done(refusal.slug)
+    return browser.dress(see_other(f"{web.parts.issuer}/account#email"))

@@ -8,6 +8,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response
 
+from watchword.protocol import base64url
 from watchword.protocol.errors import InvalidCredentials
 from watchword.server.domain.factors import Factors
 from watchword.server.flows import authenticator_app as flow
@@ -17,20 +18,22 @@ from watchword.server.flows.browser_session import SignedIn
 from watchword.server.flows.factors import SignInAnew
 from watchword.server.web.browser import Browser
 from watchword.server.web.context import Web
-from watchword.server.web.new_codes import show_added, show_new_codes
-from watchword.server.web.own_form import own_form, to_account, to_sign_in, to_sign_in_anew
+from watchword.server.web.new_codes import show_added, show_new_codes, shown_already
+from watchword.server.web.own_form import ShownBefore, own_form, to_account, to_sign_in, to_sign_in_anew
 from watchword.server.web.page_answers import locale_of, locales_of, page_edge, see_other
 from watchword.server.web.qr_code import drawn
 
 _GROUP: Final = 4
+_ONCE_BYTES: Final = 16
 
 
-def account_section(factors: Factors) -> dict[str, Any]:
-    """What the account page shows of the second step."""
+def account_section(web: Web, factors: Factors) -> dict[str, Any]:
+    """What the account page shows of the second step. ``once``: what makes its form for new codes another each time."""
     return {
         "on": factors.totp,
         "recovery_codes": factors.recovery_codes,
         "may_make_codes": factors.totp or factors.passkeys > 0,
+        "once": base64url.encode(web.parts.entropy.draw(_ONCE_BYTES)),
     }
 
 
@@ -54,7 +57,10 @@ async def set_up(web: Web, request: Request) -> Response:
 
 
 async def _confirm(web: Web, request: Request, *, now: float) -> Response:
-    form = await own_form(web, request, now=now)
+    try:
+        form = await own_form(web, request, now=now)
+    except ShownBefore as before:
+        return shown_already(web, before.browser)
     browser, signed_in = form.browser, form.signed_in
     if signed_in is None:
         return to_sign_in(web, browser)
@@ -75,7 +81,7 @@ async def _confirm(web: Web, request: Request, *, now: float) -> Response:
         return to_account(web, browser)
     except InvalidCredentials:
         return to_sign_in(web, browser)
-    return show_added(web, request, browser, added, done="totp_added")
+    return show_added(web, request, form, added, done="totp_added")
 
 
 @page_edge
@@ -99,17 +105,20 @@ async def turn_off(web: Web, request: Request) -> Response:
 
 @page_edge
 async def make_codes(web: Web, request: Request) -> Response:
-    """``POST /account/recovery-codes``: new ones, in the place of those before."""
+    """``POST /account/recovery-codes``: new ones, in the place of those before. One form makes them once."""
     now = web.parts.clock.now()
     form = await own_form(web, request, now=now)
     if form.signed_in is None:
         return to_sign_in(web, form.browser)
     try:
-        codes = await recovery_codes.new_codes(web.parts, form.signed_in, now=now, locale=locale_of(request))
+        once = form.fields.get("once", "")
+        codes = await recovery_codes.new_codes(web.parts, form.signed_in, once=once, now=now, locale=locale_of(request))
     except SignInAnew as wanted:
         return to_sign_in_anew(web, form.browser, wanted)
     except recovery_codes.NothingToRecover:
         return to_account(web, form.browser)
+    except recovery_codes.MadeAlready:
+        return shown_already(web, form.browser)
     except InvalidCredentials:
         return to_sign_in(web, form.browser)
     return show_new_codes(web, request, form.browser, codes)

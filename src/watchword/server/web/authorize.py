@@ -11,6 +11,7 @@ from starlette.responses import Response
 from watchword.protocol.scope import OPENID_SCOPES
 from watchword.server.domain import consent as consent_rule
 from watchword.server.domain import permission
+from watchword.server.domain.login import NOT_SEEN
 from watchword.server.flows import authorize as flow
 from watchword.server.flows.authorize import Answer, ConsentWanted, OutOfReach, Underway
 from watchword.server.flows.browser_session import SignedIn
@@ -22,7 +23,7 @@ from watchword.server.web.page_answers import (
     page_edge,
     see_other,
     sent_back,
-    target_of,
+    targets_of,
 )
 
 
@@ -32,20 +33,22 @@ async def authorize(web: Web, request: Request) -> Response:
     now = web.parts.clock.now()
     pairs = await read_fields(request)
     browser = Browser(web, request)
-    underway = await flow.begin(web.parts, pairs, cookie=browser.session_cookie, now=now)
     if request.method == "POST" and browser.session_cookie is None:
         # A form from the application's site comes without the cookie (SameSite); the redirect brings it along.
+        underway = await flow.begin(web.parts, pairs, cookie=NOT_SEEN, now=now)
         return browser.dress(see_other(resume_url(web, underway.sealed)))
+    underway = await flow.begin(web.parts, pairs, cookie=browser.session_cookie, now=now)
     return await go_on(web, request, browser, underway, now=now)
 
 
 @page_edge
 async def resume(web: Web, request: Request) -> Response:
-    """``GET /authorize/resume``: after the sign-in."""
+    """``GET /authorize/resume``: after the sign-in, or for the cookie's sake."""
     now = web.parts.clock.now()
+    browser = Browser(web, request)
     fields = single(await read_fields(request))
-    underway = await flow.resume(web.parts, fields.get("request", ""), now=now)
-    return await go_on(web, request, Browser(web, request), underway, now=now)
+    underway = await flow.resume(web.parts, fields.get("request", ""), cookie=browser.session_cookie, now=now)
+    return await go_on(web, request, browser, underway, now=now)
 
 
 @page_edge
@@ -107,7 +110,7 @@ async def _ask_consent(
     return web.pages.page(
         "consent",
         locales=locales_of(request, underway.request.ui_locales),
-        form_targets=targets_of(underway),
+        form_targets=targets_of(redirect),
         action=f"{web.parts.issuer}/consent",
         csrf=browser.form_token(),
         request=underway.sealed,
@@ -138,11 +141,3 @@ def _sign_in_url(web: Web, underway: Underway) -> str:
 def resume_url(web: Web, sealed: str) -> str:
     """Where the browser goes after the sign-in."""
     return f"{web.parts.issuer}/authorize/resume?{urlencode({'request': sealed})}"
-
-
-def targets_of(underway: Underway) -> list[str]:
-    """What the policy of a page within the request must let its form reach in the end.
-
-    Browsers hold the application's own next redirect to it as well, which may lead anywhere on the secure web.
-    """
-    return [target_of(underway.request.redirect_uri), "https:"]

@@ -8,6 +8,7 @@ Implements: RFC 6265bis §4.1.3.2 (``__Host-``); OWASP ASVS 5.0 §3.3, §3.5; RF
 
 import hashlib
 import hmac
+from collections.abc import Collection, Mapping
 from urllib.parse import parse_qsl, urlencode
 
 from starlette.requests import Request
@@ -27,10 +28,14 @@ from watchword.server.web.reading import read_body
 SESSION = "ww-session"
 BROWSER = "ww-browser"
 LINK = "ww-link"
+DONE = "ww-done"
+SHOWN = "ww-shown"
 _BROWSER_BYTES = 16
 _SHOWN_BYTES = 16
 _MAX_FIELDS = 100
 _LINK_SECONDS = 30 * 60
+# From a redirect to the page that it leads to.
+_DONE_SECONDS = 60
 
 
 class Browser:
@@ -50,6 +55,8 @@ class Browser:
         self._browser_cookie = self._cookie(BROWSER)
         # The token of a link that was opened from a mail.
         self.link = self._cookie(LINK)
+        self._done = self._cookie(DONE)
+        self._shown = self._cookie(SHOWN)
 
     async def signed_in(self, *, now: float) -> SignedIn | None:
         """The living session of this browser.
@@ -119,6 +126,31 @@ class Browser:
         """
         return hmac.compare_digest(fields.get("link", "").encode(), self.link_shown().encode())
 
+    def tell_done(self, what: str) -> None:
+        """Have the page that this answer leads to say ``what`` was done, once: a link must not make it say so."""
+        self._set[DONE] = (what, _DONE_SECONDS)
+
+    def done(self, known: Collection[str]) -> str | None:
+        """What this page is to say, one of ``known``, which is said with that; None for nothing.
+
+        What is for another page is left to it.
+        """
+        if self._done is None or self._done not in known:
+            return None
+        self._set[DONE] = ("", -1)
+        return self._done
+
+    def note_shown(self, fields: Mapping[str, str]) -> None:
+        """Remember the form that was posted: its answer can be shown once, and its cookies are not good any more."""
+        self._set[SHOWN] = (_mark_of(fields), 0)
+
+    def was_shown(self, fields: Mapping[str, str]) -> bool:
+        """Whether this is that very form once more, from a page that was loaded anew.
+
+        No form made elsewhere is: it would have to hold the token of one of ours.
+        """
+        return self._shown is not None and hmac.compare_digest(self._shown, _mark_of(fields))
+
     def dress(self, response: Response) -> Response:
         """The answer with the cookies that changed."""
         for name, (value, max_age) in self._set.items():
@@ -155,12 +187,9 @@ class Browser:
     def _again(self, fields: dict[str, str]) -> str:
         """Where a stale form's user goes on: in another tab he may have signed in or out since it was shown."""
         sealed = fields.get("request")
-        resume = (
-            f"/authorize/resume?{urlencode({'request': sealed})}"
-            if sealed and len(sealed) <= MAX_SEALED
-            else "/account"
-        )
-        return f"{self._web.parts.issuer}{resume}"
+        if sealed and len(sealed) <= MAX_SEALED:
+            return f"{self._web.parts.issuer}/authorize/resume?{urlencode({'request': sealed})}"
+        return f"{self._web.parts.issuer}/{'login' if self.session_cookie is None else 'account'}"
 
     def _cookie(self, name: str) -> str | None:
         value = self._request.cookies.get(self._name(name))
@@ -173,6 +202,10 @@ class Browser:
 
 def _token(key: bytes, browser: str, session: str | None) -> str:
     return base64url.encode(hmac.digest(key, f"{browser}\n{session or ''}".encode(), "sha256"))
+
+
+def _mark_of(fields: Mapping[str, str]) -> str:
+    return base64url.encode(hashlib.sha256(f"posted\n{urlencode(sorted(fields.items()))}".encode()).digest())
 
 
 async def read_fields(request: Request) -> list[tuple[str, str]]:

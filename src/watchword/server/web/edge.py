@@ -4,6 +4,7 @@ Paths are few and fixed, so finding one is a look into a dictionary, in front of
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from secrets import randbelow, token_hex
 from typing import Final, Literal
@@ -18,9 +19,11 @@ from watchword.protocol.metadata import OAUTH_PATH, OPENID_PATH
 from watchword.protocol.rejection import TokenRejected
 from watchword.server.ports.storage import StorageUnavailable
 from watchword.server.web import rendering
+from watchword.server.web.accepted import prefers_page
 from watchword.server.web.breakage import tell_broken
 from watchword.server.web.context import Endpoint, Web
 from watchword.server.web.indexed_request import IndexedRequest
+from watchword.server.web.page_answers import error_page, see_other
 
 Sharing = Literal["nobody", "everybody", "origins", "origins with cookies"]
 
@@ -46,12 +49,18 @@ class Route:
         sharing: which web origins may read the answers (CORS).
         challenge: the scheme that a 401 names, unless the client used another.
         vital: answered however many are in flight: from memory, or for many at once.
+        for_people: a page, or where the form of one is sent: who comes by another way is led to a page.
     """
 
     endpoints: dict[str, Endpoint]
     sharing: Sharing = "nobody"
     challenge: str = "Bearer"
     vital: bool = False
+    for_people: bool = False
+
+
+def _allowed(route: Route) -> str:
+    return ", ".join(sorted(route.endpoints))
 
 
 def _used_basic(request: Request) -> bool:
@@ -67,6 +76,7 @@ class Edge:
         if prefix:
             # RFC 8414 §3: for an issuer with a path, the well-known part comes first.
             self._routes.update({path + prefix: routes[path] for path in (OAUTH_PATH, OPENID_PATH)})
+        self._prefix = prefix
         self._own_origin = own_origin
         self._in_flight = 0
 
@@ -116,17 +126,12 @@ class Edge:
             raise TemporarilyUnavailable(slug="server.overloaded", retry_after=1 + randbelow(4))
 
     async def _answer(self, request: Request, route: Route | None) -> Response:
-        method = request.method
         scheme = "Bearer" if route is None else route.challenge
         try:
-            if route is None:
-                raise NotFound(slug="request.no_such_path")
-            if method == "OPTIONS" and route.sharing != "nobody":
+            if route is not None and request.method == "OPTIONS" and route.sharing != "nobody":
                 return Response(None, 204, _PREFLIGHT)
-            endpoint = route.endpoints.get(method)
-            if endpoint is None:
-                raise MethodNotAllowed(slug="request.method")
-            if not route.vital:
+            endpoint = self._endpoint_for(request, route)
+            if route is None or not route.vital:
                 self._must_have_room()
             return await endpoint(self._web, request)
         except OAuthError as error:
@@ -136,7 +141,7 @@ class Edge:
                 scheme = "Basic"
             response = rendering.refusal(error, scheme=scheme)
             if isinstance(error, MethodNotAllowed) and route is not None:
-                response.headers["allow"] = ", ".join(sorted(route.endpoints))
+                response.headers["allow"] = _allowed(route)
             return response
         except TokenRejected as rejected:
             self._tell(request, rejected.reason, status=rejected.status, detail=rejected.detail)
@@ -149,6 +154,44 @@ class Edge:
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence; nothing unexpected reaches a client
             return self._broken(request, error)
+
+    def _endpoint_for(self, request: Request, route: Route | None) -> Endpoint:
+        """What answers; for a person who came by a way that is none, a page that says so, or where he can go on.
+
+        Raises:
+            NotFound: there is nothing at this path.
+            MethodNotAllowed: not by this method.
+        """
+        if route is None:
+            if prefers_page(request):
+                return self._nothing_here
+            raise NotFound(slug="request.no_such_path")
+        endpoint = route.endpoints.get(request.method)
+        if endpoint is not None:
+            return endpoint
+        if route.for_people and prefers_page(request):
+            return partial(self._other_way, route)
+        raise MethodNotAllowed(slug="request.method")
+
+    async def _nothing_here(self, web: Web, request: Request) -> Response:
+        self._tell(request, "request.no_such_path", status=404)
+        return error_page(web, request, "not_found")
+
+    async def _other_way(self, route: Route, web: Web, request: Request) -> Response:
+        if request.method == "GET":
+            # The answer to a form stands under the form's address, where a person presses Enter.
+            return see_other(f"{self._own_origin}{self._page_with_form_for(request.scope['path'])}")
+        self._tell(request, "request.method", status=405)
+        response = error_page(web, request, "bad_request")
+        response.status_code = 405
+        response.headers["allow"] = _allowed(route)
+        return response
+
+    def _page_with_form_for(self, path: str) -> str:
+        """The page above all of its kind (the account page), else the sign-in page, which leads on."""
+        above = f"{self._prefix}/{path.removeprefix(self._prefix).split('/')[1]}"
+        found = self._routes.get(above)
+        return above if found is not None and "GET" in found.endpoints else f"{self._prefix}/login"
 
     def _tell(self, request: Request, slug: str, **fields: object) -> None:
         self._web.parts.telemetry.tell(slug, method=request.method, path=self._path(request), **fields)

@@ -22,14 +22,25 @@ class OwnForm:
     signed_in: SignedIn | None
 
 
+class ShownBefore(Exception):
+    """The form comes once more whose answer showed what can be shown once: the browser loaded that page anew."""
+
+    def __init__(self, browser: Browser) -> None:
+        super().__init__("this was shown already")
+        self.browser = browser
+
+
 async def own_form(web: Web, request: Request, *, now: float) -> OwnForm:
     """The form that was posted.
 
     Raises:
+        ShownBefore: its answer was shown, and is not made again; forms of which ``Browser.note_shown`` was told.
         NotToBeRedirected: it is not one of ours.
     """
     browser = Browser(web, request)
     fields = single(await read_fields(request))
+    if browser.was_shown(fields):
+        raise ShownBefore(browser)
     browser.must_be_own_form(fields, web.parts.secrets)
     return OwnForm(browser, fields, await browser.signed_in(now=now))
 
@@ -46,5 +57,6 @@ def to_sign_in_anew(web: Web, browser: Browser, wanted: SignInAnew) -> Response:
 
 def to_account(web: Web, browser: Browser, *, done: str | None = None) -> Response:
     """Back to the account page, which says what was ``done``."""
-    query = "" if done is None else f"?{urlencode({'done': done})}"
-    return browser.dress(see_other(f"{web.parts.issuer}/account{query}"))
+    if done is not None:
+        browser.tell_done(done)
+    return browser.dress(see_other(f"{web.parts.issuer}/account"))

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from structlog.contextvars import get_contextvars
 
 from watchword.protocol.errors import InvalidRequest, OAuthError, RequestTooLarge
+from watchword.protocol.metadata import is_loopback
 from watchword.protocol.redirect_uri import origin_of
 from watchword.server.domain.authorization_steps import NotToBeRedirected, ToTheClient
 from watchword.server.flows.authorize import Answer, told
@@ -23,6 +24,7 @@ from watchword.server.web.context import Endpoint, Web
 from watchword.server.web.pages import preferred_locales
 
 _MOST_LOCALES = 5
+_LOOPBACK = ("http://localhost:*", "http://127.0.0.1:*")
 _STATUS = {"not_found": 404, "forbidden": 403, "unavailable": 503, "server_error": 500}
 
 
@@ -31,9 +33,9 @@ def locales_of(request: Request, ui_locales: tuple[str, ...] = ()) -> tuple[str,
     return preferred_locales(request.headers.get("accept-language", ""), ui_locales)
 
 
-def locale_of(request: Request) -> str:
+def locale_of(request: Request, ui_locales: tuple[str, ...] = ()) -> str:
     """The same, as it is kept for a mail that is written later."""
-    return " ".join(locales_of(request)[:_MOST_LOCALES])
+    return " ".join(locales_of(request, ui_locales)[:_MOST_LOCALES])
 
 
 def see_other(url: str) -> Response:
@@ -48,16 +50,22 @@ def sent_back(web: Web, request: Request, answer: Answer) -> Response:
         return web.pages.page(
             "form_post",
             locales=locales_of(request),
-            form_targets=[target_of(answer.redirect_uri)],
+            form_targets=targets_of(answer.redirect_uri),
             action=answer.redirect_uri,
             fields=answer.parameters,
         )
     return see_other(_url(answer))
 
 
-def target_of(redirect: str) -> str:
-    """What a page's policy must let a form reach: the application's origin, or its private scheme."""
-    return origin_of(redirect) or f"{urlsplit(redirect).scheme}:"
+def targets_of(redirect: str) -> list[str]:
+    """What a page's policy must let a form reach that leads to an application in the end: its origin or private scheme.
+
+    Browsers hold the application's own next redirect to the policy as well, which may lead anywhere on the secure web;
+    and where the application is a program on this machine, to another one here.
+    """
+    origin = origin_of(redirect)
+    next_ones = ["https:", *_LOOPBACK] if is_loopback(urlsplit(redirect).hostname or "") else ["https:"]
+    return [origin or f"{urlsplit(redirect).scheme}:", *next_ones]
 
 
 def error_page_with_way_back(
@@ -86,7 +94,7 @@ def error_page_with_way_back(
         "error",
         locales=locales_of(request, ui_locales),
         status=status,
-        form_targets=[target_of(answer.redirect_uri)] if by_form else [],
+        form_targets=targets_of(answer.redirect_uri) if by_form else [],
         problem=problem,
         reference=None,
         continue_url=answer.redirect_uri if by_form else _url(answer),

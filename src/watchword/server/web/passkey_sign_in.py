@@ -11,10 +11,11 @@ from watchword.server.domain.passkey_challenge import LIFETIME
 from watchword.server.flows import passkeys as flow
 from watchword.server.flows.passkeys import Returned
 from watchword.server.web import rendering
+from watchword.server.web.accepted import prefers_page
 from watchword.server.web.browser import Browser
 from watchword.server.web.context import Web
 from watchword.server.web.own_form import own_form
-from watchword.server.web.page_answers import locale_of, page_edge
+from watchword.server.web.page_answers import locale_of, page_edge, see_other
 from watchword.server.web.passkey_offer import must_have_passkeys
 from watchword.server.web.sign_in_page import again_of, show_sign_in
 from watchword.server.web.signing_in import sign_in_at_pages, underway_of
@@ -51,6 +52,9 @@ async def renew(web: Web, request: Request) -> Response:
 
     It is bound to the browser as the page's form is, so there is none for a browser that was shown no form.
     """
+    if prefers_page(request):
+        # Not the script, but a person: the page that takes the form stands under this address when it shows a problem.
+        return see_other(f"{web.parts.issuer}/login")
     browser = Browser(web, request)
     if not browser.has_form_cookie:
         raise InvalidRequest("the sign-in page comes first", slug="passkey.no_page")

@@ -20,8 +20,8 @@ from watchword.server.flows.factors import SessionOver, SignInAnew
 from watchword.server.flows.passkeys import Begun, CannotAdd, Returned
 from watchword.server.web.browser import Browser
 from watchword.server.web.context import Web
-from watchword.server.web.new_codes import show_added
-from watchword.server.web.own_form import own_form, to_account, to_sign_in, to_sign_in_anew
+from watchword.server.web.new_codes import show_added, shown_already
+from watchword.server.web.own_form import ShownBefore, own_form, to_account, to_sign_in, to_sign_in_anew
 from watchword.server.web.page_answers import locale_of, locales_of, page_edge
 from watchword.server.web.passkey_offer import must_have_passkeys
 
@@ -69,7 +69,10 @@ async def add(web: Web, request: Request) -> Response:
     """``POST /account/passkeys``: the passkey that was made."""
     must_have_passkeys(web)
     now = web.parts.clock.now()
-    form = await own_form(web, request, now=now)
+    try:
+        form = await own_form(web, request, now=now)
+    except ShownBefore as before:
+        return shown_already(web, before.browser)
     browser, fields, signed_in = form.browser, form.fields, form.signed_in
     if signed_in is None:
         return to_sign_in(web, browser)
@@ -95,7 +98,7 @@ async def add(web: Web, request: Request) -> Response:
     except ValueError:
         problem = "name"
     else:
-        return show_added(web, request, browser, added, done="passkey_added")
+        return show_added(web, request, form, added, done="passkey_added")
     return await _page(web, request, browser, signed_in, name=typed[: rule.MAX_NAME], problem=problem, now=now)
 
 

@@ -41,7 +41,8 @@ async def reset_password(web: Web, request: Request) -> Response:
     except LinkDead:
         return dead_link(web, request, browser, "reset_password")
     browser.drop_link()
-    return browser.dress(see_other(f"{web.parts.issuer}/login?done=password_reset"))
+    browser.tell_done("password_reset")
+    return browser.dress(see_other(f"{web.parts.issuer}/login"))
 
 
 async def _show(

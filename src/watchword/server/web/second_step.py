@@ -120,7 +120,7 @@ def show_second_step(
         problem=None if refusal is None else _PROBLEMS[type(refusal)],
         retry_after=None if refusal is None else refusal.retry_after,
         client_name=client_name(underway),
-        restart_url=url_within(web, "login", underway),
+        restart_url=url_within(web, "login", underway, again=again),
     )
     return browser.dress(paced(response, refusal))
 

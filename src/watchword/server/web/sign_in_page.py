@@ -21,10 +21,9 @@ from watchword.protocol.errors import (
     UsernameTaken,
 )
 from watchword.server.flows.authorize import Underway
-from watchword.server.web.authorize import targets_of
 from watchword.server.web.browser import Browser
 from watchword.server.web.context import Web
-from watchword.server.web.page_answers import locales_of
+from watchword.server.web.page_answers import locale_of, locales_of, targets_of
 from watchword.server.web.passkey_offer import is_demanded, sign_in_section
 
 _PROBLEMS: dict[type[OAuthError], str] = {
@@ -58,7 +57,6 @@ def show_sign_in(
     again: str | None = None,
 ) -> Response:
     """The page. ``again``: the class of sign-in that is wanted of who is signed in already."""
-    done = request.query_params.get("done")
     problem = problem_of(refusal)
     # Before the user is known, the request tells whether a passkey is the only way; afterwards, so does what he has.
     demanded = problem == "passkey_wanted" or is_demanded(wanted(underway, again))
@@ -75,10 +73,10 @@ def show_sign_in(
         retry_after=None if refusal is None else refusal.retry_after,
         client_name=client_name(underway),
         sign_up_url=url_within(web, "sign-up", underway) if web.parts.sign_up_open and again is None else None,
-        forgotten_url=f"{web.parts.issuer}/forgot-password" if web.parts.sends_mail else None,
+        forgotten_url=url_within(web, "forgot-password", underway) if web.parts.sends_mail else None,
         again=None if again is None else AGAIN[again],
         again_acr=again or "",
-        flash=done if done in _FLASHES else None,
+        flash=browser.done(_FLASHES),
         passkey=sign_in_section(web, browser, demanded=demanded, now=web.parts.clock.now()),
     )
     return browser.dress(paced(response, refusal))
@@ -123,7 +121,7 @@ def client_name(underway: Underway | None) -> str | None:
 
 def targets_within(underway: Underway | None) -> list[str]:
     """What the page's form may lead to."""
-    return [] if underway is None else targets_of(underway)
+    return [] if underway is None else targets_of(underway.request.redirect_uri)
 
 
 def locales_within(request: Request, underway: Underway | None) -> tuple[str, ...]:
@@ -131,7 +129,13 @@ def locales_within(request: Request, underway: Underway | None) -> tuple[str, ..
     return locales_of(request, () if underway is None else underway.request.ui_locales)
 
 
-def url_within(web: Web, path: str, underway: Underway | None) -> str:
-    """A page of ours, with the application's request along."""
-    query = "" if underway is None else f"?{urlencode({'request': underway.sealed})}"
-    return f"{web.parts.issuer}/{path}{query}"
+def locale_within(request: Request, underway: Underway | None) -> str:
+    """The same, as it is kept for a mail that is written later."""
+    return locale_of(request, () if underway is None else underway.request.ui_locales)
+
+
+def url_within(web: Web, path: str, underway: Underway | None, *, again: str | None = None) -> str:
+    """A page of ours, with the application's request along, or with why who is signed in has to sign in once more."""
+    along = {"again": again} if underway is None else {"request": underway.sealed}
+    kept = {name: value for name, value in along.items() if value is not None}
+    return f"{web.parts.issuer}/{path}{f'?{urlencode(kept)}' if kept else ''}"

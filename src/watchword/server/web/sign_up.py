@@ -15,10 +15,11 @@ from watchword.server.flows.sign_up import SignUp
 from watchword.server.flows.sign_up import sign_up as flow
 from watchword.server.web.browser import Browser, read_fields, single
 from watchword.server.web.context import Web
-from watchword.server.web.page_answers import locale_of, page_edge
+from watchword.server.web.page_answers import page_edge
 from watchword.server.web.second_step import show_second_step
 from watchword.server.web.sign_in_page import (
     client_name,
+    locale_within,
     locales_within,
     paced,
     problem_of,
@@ -47,7 +48,7 @@ async def sign_up(web: Web, request: Request) -> Response:
         password=fields.get("password", ""),
         email=fields.get("email") or None,
         network=network,
-        locale=locale_of(request),
+        locale=locale_within(request, underway),
     )
     try:
         await flow(web.parts, asked, now=now)
@@ -57,6 +58,8 @@ async def sign_up(web: Web, request: Request) -> Response:
         return _show(web, request, browser, underway, fields, refusal=refusal)
     if isinstance(proof, SecondStep):
         return show_second_step(web, request, browser, underway, proof)
+    if asked.email is not None and web.parts.sends_mail:
+        browser.tell_done("email_sent")
     try:
         return await sign_in_at_pages(web, request, browser, proof, underway, now=now)
     except OAuthError:

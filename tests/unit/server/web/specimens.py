@@ -160,7 +160,7 @@ COMPLETE: dict[PageName, dict[str, Any]] = {
             "full": False,
             "accepted": "null",
         },
-        "second_step": {"on": True, "recovery_codes": 8, "may_make_codes": True},
+        "second_step": {"on": True, "recovery_codes": 8, "may_make_codes": True, "once": "once-value"},
     },
     "totp": {
         "action": "/account/totp",
@@ -232,7 +232,7 @@ def specimens() -> Iterator[Specimen]:
     told = {"problem": "wrong", "tried_recovery_code": True}
     yield Specimen("second_step-recovery-wrong", "second_step", COMPLETE["second_step"] | told)
     yield Specimen("second_step-recovery-only", "second_step", COMPLETE["second_step"] | {"otp": False})
-    off = {"on": False, "recovery_codes": 0, "may_make_codes": False}
+    off = {"on": False, "recovery_codes": 0, "may_make_codes": False, "once": "once-value"}
     yield Specimen("account-second-step-off", "account", COMPLETE["account"] | {"second_step": off})
     yield Specimen("account-no-codes", "account", COMPLETE["account"] | {"second_step": off | {"may_make_codes": True}})
     yield Specimen("forgot_password-sent", "forgot_password", COMPLETE["forgot_password"] | {"sent": True})
@@ -245,6 +245,13 @@ def specimens() -> Iterator[Specimen]:
     ):
         told = {"email_section": section | changed}
         yield Specimen(f"account-email-{title}", "account", COMPLETE["account"] | told)
+    told = {"email_section": section | {"verified": False}, "flash": "email_sent"}
+    yield Specimen("account-email-on-its-way", "account", COMPLETE["account"] | told)
+    yield Specimen("signed_out-by-himself", "signed_out", {"sign_in_url": "/login"})
+    stale = {"problem": "stale", "detail": None, "reference": None}
+    for path in ("/account", "/login", "/authorize/resume?request=request-value"):
+        told = stale | {"continue_url": f"https://id.example{path}"}
+        yield Specimen(f"error-stale-{path.strip('/').partition('/')[0]}", "error", COMPLETE["error"] | told)
     yield Specimen("consent-loopback", "consent", COMPLETE["consent"] | program)
     by_form = {
         "problem": "out_of_reach",

@@ -12,6 +12,8 @@ from watchword.server.web.pages.contexts import CONTEXTS
 from watchword.server.web.pages.page_headers import form_source
 
 SPECIMENS = list(specimens())
+# The complete error page leads on by a link.
+WITHOUT_FORM = ("signed_out", "error", "dead_link", "recovery_codes")
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +45,7 @@ def test_no_page_may_be_framed_kept_or_read_from_elsewhere(pages: Pages, specime
 def test_only_what_this_server_sends_is_loaded_and_nothing_inline(pages: Pages, page: PageName) -> None:
     directives = policy(pages, page)
     scripts, asked = directives.pop("script-src", None), directives.pop("connect-src", None)
-    assert scripts == (["'self'"] if page in ("form_post", "sign_in", "account", "new_passkey") else None)
+    assert scripts == (None if page in WITHOUT_FORM else ["'self'"])
     assert asked == (["'self'"] if page == "sign_in" else None)
     del directives["form-action"]
     assert directives == {
@@ -91,6 +93,8 @@ def test_forms_may_lead_to_us_and_to_the_named_places_alone(pages: Pages) -> Non
         ("https://BOOKS.example:8443/cb", "https://books.example:8443"),
         ("http://127.0.0.1:51234/cb", "http://127.0.0.1:51234"),
         ("http://[::1]:51234/cb", "http:"),
+        ("http://localhost:*", "http://localhost:*"),
+        ("https:", "https:"),
         ("com.example.app:/cb", "com.example.app:"),
         ("https://a;script-src *.example/", "https:"),
         ("https://a b/", "https:"),
@@ -106,6 +110,17 @@ def test_a_place_elsewhere_is_an_absolute_url(url: str) -> None:
         form_source(url)
 
 
+@pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda specimen: specimen.title)
+def test_a_page_with_a_form_loads_what_has_it_sent_once(pages: Pages, specimen: Specimen) -> None:
+    response = pages.page(specimen.page, locales=(), **specimen.context)
+    html = bytes(response.body).decode()
+    loads = re.search(r'<script src="/static/forms-[0-9a-f]{16}\.js" defer></script>', html) is not None
+    assert loads or "<form" not in html
+    assert loads == ("script-src 'self'" in response.headers["content-security-policy"])
+    # Before any other, which may send a form at once.
+    assert not loads or html.index("<script") == html.index('<script src="/static/forms-')
+
+
 def names(pages: Pages, page: PageName = "form_post") -> dict[str, str]:
     html = bytes(pages.page(page, locales=(), **COMPLETE[page]).body).decode()
     found = re.findall(r"/static/(([a-z_]+)-[0-9a-f]{16}(\.[a-z]+))", html)
@@ -113,7 +128,8 @@ def names(pages: Pages, page: PageName = "form_post") -> dict[str, str]:
 
 
 def test_files_are_kept_for_ever_and_have_the_right_type(pages: Pages) -> None:
-    types = {"pages.css": "text/css", "form_post.js": "text/javascript", "icon.svg": "image/svg+xml"}
+    types = {"pages.css": "text/css", "icon.svg": "image/svg+xml"}
+    types |= dict.fromkeys(("forms.js", "form_post.js"), "text/javascript")
     assert names(pages).keys() == types.keys()
     for plain, name in names(pages).items():
         response = pages.static_file(name)

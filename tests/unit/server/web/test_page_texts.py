@@ -1,8 +1,10 @@
 """Languages: which is chosen, that catalogues say the same things, and that all of it is used."""
 
+import ast
 import re
 import string
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -11,14 +13,16 @@ from tests.support.rfc import rfc
 from tests.unit.server.web.specimens import specimens
 
 import watchword.server
+from watchword.protocol.errors import InvalidRequestUri, RequestTooLarge
 from watchword.server.domain import password_policy
 from watchword.server.domain.one_time_link import Purpose
 from watchword.server.flows.notices import Notice
-from watchword.server.web.pages import engine, preferred_locales, texts
+from watchword.server.web.pages import Brand, Pages, engine, preferred_locales, texts
 from watchword.server.web.pages.contexts import CONTEXTS
 from watchword.server.web.pages.locales import chosen
 from watchword.server.web.sign_in_page import AGAIN
 
+SERVER = Path(watchword.server.__file__).parent
 CATALOGUES = {path.stem: dict(texts.flat(tomllib.loads(path.read_text("utf-8")))) for path in texts.OURS.glob("*.toml")}
 
 
@@ -85,8 +89,76 @@ def test_every_objection_to_a_password_is_known_to_the_catalogues() -> None:
         assert said != objection
 
 
+def trees_of_the_server() -> Iterator[ast.Module]:
+    for path in SERVER.rglob("*.py"):
+        yield ast.parse(path.read_text("utf-8"))
+
+
+def said_by(tree: ast.AST, error: str, place: int) -> Iterator[str]:
+    """What stands at ``place`` wherever ``error`` is made: the sentence, or how it is come by."""
+    for call in ast.walk(tree):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == error and len(call.args) > place:
+            argument = call.args[place]
+            yield str(argument.value) if isinstance(argument, ast.Constant) else f"<{ast.unparse(argument)}>"
+
+
+def function(module: str, name: str) -> ast.AST:
+    tree = ast.parse((SERVER / module).read_text("utf-8"))
+    return next(one for one in ast.walk(tree) if getattr(one, "name", None) == name)
+
+
+def test_every_sentence_that_a_page_tells_its_reader_is_known_to_the_catalogues() -> None:
+    trees = list(trees_of_the_server())
+    told = {
+        # What ends at an error page by itself, whichever endpoint it comes from,
+        *(said for tree in trees for said in said_by(tree, "NotToBeRedirected", 1)),
+        *(said for tree in trees for said in said_by(tree, "BadLogout", 1)),
+        # what ``page_edge`` makes one of,
+        RequestTooLarge.bland,
+        *said_by(function("web/reading.py", "read_body"), "InvalidRequest", 0),
+        # and what a form explains.
+        *said_by(function("domain/identifiers.py", "parse_username"), "ValueError", 0),
+        *said_by(function("domain/identifiers.py", "parse_email"), "ValueError", 0),
+    }
+    # Of a bad logout, see above; of a request in which ``client_id`` or ``redirect_uri`` is there twice, which is for
+    # who made the application.
+    elsewhere = {"<str(refusal)>", "<error.description>"}
+    told = {InvalidRequestUri.bland if said == "<InvalidRequestUri.bland>" else said for said in told}
+    assert elsewhere < told
+    english = texts.catalogues(None)["en"]
+    assert {said for said in told - elsewhere if not english.speaks(said)} == set()
+
+
+def test_every_sentence_has_words_of_its_own_in_every_language() -> None:
+    english = texts.catalogues(None)["en"].sentences()
+    for lang, catalogue in CATALOGUES.items():
+        same = [key for key, said in english.items() if lang != "en" and catalogue[key] == said]
+        assert same == [], lang
+
+
+def test_a_sentence_for_who_made_the_application_is_announced_as_one_in_the_readers_language() -> None:
+    pages = Pages(Brand())
+    shown = {}
+    for detail in ("client_id is there twice", "a form is wanted"):
+        page = pages.page("error", locales=("de",), problem="bad_request", reference=None, detail=detail)
+        html = bytes(page.body).decode()
+        found = re.search(r'<p[^>]* id="detail">(.*?)</p>', html)
+        assert found is not None
+        shown[detail] = found[1]
+    announced = CATALOGUES["de"]["error.technical"]
+    assert shown == {
+        "client_id is there twice": f'{announced} <span lang="en">client_id is there twice</span>',
+        "a form is wanted": "Hier wird ein Formular erwartet.",
+    }
+
+
+def test_german_pages_have_one_word_for_an_authenticator_app() -> None:
+    assert [key for key, said in CATALOGUES["de"].items() if "uthenticator" in said] == []
+
+
 def test_every_sentence_of_the_catalogues_is_one_that_the_server_speaks() -> None:
-    spoken = "".join(path.read_text("utf-8") for path in Path(watchword.server.__file__).parent.rglob("*.py"))
+    places = (SERVER, SERVER.parent / "protocol")
+    spoken = "".join(path.read_text("utf-8") for place in places for path in place.rglob("*.py"))
     sentences = texts.catalogues(None)["en"].sentences()
     assert [one for key, one in sentences.items() if "password" not in key and f'"{one}"' not in spoken] == []
 

@@ -13,6 +13,7 @@ from tests.unit.server.web.specimens import COMPLETE, LEAST, NOW, Specimen, spec
 
 from watchword.server.web.pages import Brand, Logo, PageName, Pages
 from watchword.server.web.pages.contexts import CONTEXTS
+from watchword.server.web.pages.engine import scopes_in_order
 
 SPECIMENS = list(specimens())
 # What was supplied stands in their attributes alone.
@@ -131,10 +132,14 @@ def test_no_page_holds_code_or_style_of_its_own_or_anything_from_elsewhere(pages
         assert not any(name.startswith("on") or name == "style" for name in attributes)
     loaded = [one.get("src") or one["href"] for tag in ("script", "link", "img") for one in page.all(tag)]
     assert all(str(url).startswith("/static/") for url in loaded)
-    scripted = specimen.page in ("form_post", "new_passkey") or bool(
-        specimen.context.get("passkey") or specimen.context.get("passkeys")
-    )
-    assert len(page.all("script")) == scripted
+    of_passkeys = specimen.page == "new_passkey" or specimen.context.get("passkey") or specimen.context.get("passkeys")
+    kind = CONTEXTS[specimen.page]
+    holds_form = kind.holds_form(kind.filled(specimen.context))
+    assert [str(one["src"]).rpartition("-")[0] for one in page.all("script")] == [
+        *(["/static/forms"] if holds_form else []),
+        *(["/static/form_post"] if specimen.page == "form_post" else []),
+        *(["/static/passkeys"] if of_passkeys else []),
+    ]
 
 
 @pytest.mark.parametrize("specimen", SPECIMENS, ids=lambda specimen: specimen.title)
@@ -344,3 +349,14 @@ def test_the_template_engine_is_loaded_by_the_first_page_and_not_before() -> Non
     )
     run = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=60)
     assert run.stdout.split() == ["False", "True"]
+
+
+def test_scopes_stand_in_the_order_of_what_a_person_wants_to_know(pages: Pages) -> None:
+    scopes = ["admin.all", "profile", "orders.read", "offline_access", "openid", "email"]
+    assert scopes_in_order(scopes) == ["openid", "email", "offline_access", "profile", "admin.all", "orders.read"]
+    account = {**COMPLETE["account"], "applications": [{**COMPLETE["account"]["applications"][0], "scopes": scopes}]}
+    html = bytes(pages.page("account", locales=["en"], **account).body).decode()
+    assert html.index("Recognise you") < html.index("See your e-mail") < html.index("admin.all")
+    consent = {**COMPLETE["consent"], "openid_scopes": ["email", "openid"]}
+    html = bytes(pages.page("consent", locales=["en"], **consent).body).decode()
+    assert html.index("Recognise you") < html.index("See your e-mail")

@@ -5,7 +5,8 @@ Pages work without JavaScript. All texts are escaped; what a client or a user su
 
 Which names a page takes, and which problems it can tell of, stands in ``contexts``; a name too many or too few is a
 ``TypeError``. Forms are posted as ``application/x-www-form-urlencoded`` and carry a hidden ``csrf`` field; sign-in,
-sign-up and consent also carry ``request``, the authorization request in progress. What they send:
+sign-up, consent and the page for a forgotten password also carry ``request``, the authorization request in progress.
+What they send:
 
 - ``sign_in`` (#sign-in-form) to ``action``: ``csrf request username password``, and ``again`` where it was asked for
 - ``second_step`` to ``action``: ``csrf request step`` and, of #otp-form, ``otp``; of #recovery-form, ``recovery_code``
@@ -21,7 +22,7 @@ sign-up and consent also carry ``request``, the authorization request in progres
     - ``{action}/end-session``: ``csrf sid``
     - ``{action}/everywhere`` (#everywhere-form): ``csrf``
     - ``{action}/remove-application``: ``csrf client_id``
-    - ``{action}/recovery-codes`` (#new-codes-form): ``csrf``
+    - ``{action}/recovery-codes`` (#new-codes-form): ``csrf once``
     - ``{action}/totp/remove`` (#turn-off-form): ``csrf``
 - ``totp`` (#totp-form) to ``action``: ``csrf pending otp``
 - ``recovery_codes`` holds a link alone

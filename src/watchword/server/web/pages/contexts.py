@@ -36,6 +36,7 @@ class Context:
         takes: may be given; with what stands for them otherwise.
         problems: what ``problem`` may be, None (nothing is wrong) aside.
         posts_to_us: whether it holds a form that comes back to this server.
+        posts_elsewhere: the name whose value makes it hold a form that goes to an application; None if it never does.
         in_flow: whether an application may have opened it in a window of its own, to wait for what comes back.
         urls: names whose values are links or targets of forms.
     """
@@ -45,8 +46,13 @@ class Context:
     problems: tuple[str, ...] = ()
     flashes: tuple[str, ...] = ()
     posts_to_us: bool = False
+    posts_elsewhere: str | None = None
     in_flow: bool = True
     urls: tuple[str, ...] = ()
+
+    def holds_form(self, filled: Mapping[str, object]) -> bool:
+        """Whether the page holds a form, told what it is."""
+        return self.posts_to_us or (self.posts_elsewhere is not None and bool(filled[self.posts_elsewhere]))
 
     def filled(self, given: Mapping[str, object]) -> dict[str, object]:
         """``given``, with what was left out.
@@ -188,8 +194,14 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
         posts_to_us=True,
         urls=("action", "stay_url"),
     ),
-    "signed_out": Context(needs=frozenset(), takes={"continue_url": None, "client_name": None}, urls=("continue_url",)),
-    # ``detail``: safe to show; ``reference``: an id by which the operator finds the log line, or None. With
+    # ``sign_in_url``: where the user came by himself, and no application waits for him.
+    "signed_out": Context(
+        needs=frozenset(),
+        takes={"continue_url": None, "client_name": None, "sign_in_url": None},
+        urls=("continue_url", "sign_in_url"),
+    ),
+    # ``detail``: safe to show; a sentence that no text knows is meant for who made the application, and is shown small.
+    # ``reference``: an id by which the operator finds the log line, or None. With
     # ``continue_fields`` the way on to ``continue_url`` is a form. ``other_user_url``: to sign in as somebody else.
     "error": Context(
         needs=frozenset({"problem", "reference"}),
@@ -214,14 +226,20 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
             "forbidden",
             "server_error",
         ),
+        posts_elsewhere="continue_fields",
         urls=("continue_url", "account_url", "other_user_url"),
     ),
     # ``action``: the application's redirect URI; it must be among ``form_targets`` by itself, and is.
-    "form_post": Context(needs=frozenset({"action", "fields"}), takes={"client_name": None}, urls=("action",)),
+    "form_post": Context(
+        needs=frozenset({"action", "fields"}),
+        takes={"client_name": None},
+        posts_elsewhere="action",
+        urls=("action",),
+    ),
     # ``sent``: the request was taken, and it is said what happens now.
     "forgot_password": Context(
         needs=frozenset({"action", "csrf"}),
-        takes={"sent": False, "problem": None, "retry_after": None, "sign_in_url": None},
+        takes={"request": "", "sent": False, "problem": None, "retry_after": None, "sign_in_url": None},
         problems=("throttled",),
         posts_to_us=True,
         urls=("action", "sign_in_url"),
@@ -257,7 +275,8 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
     # verified, sends_mail, problem (malformed, same, throttled or None), waiting_url (where an opened link goes on, or
     # None). ``passkeys``: a dict of held (dicts of credential_id, name, synchronised, created_at, last_used_at),
     # may_add, full, accepted (JSON); None where there are none to be had.
-    # ``second_step``: a dict of on (there is an authenticator app), recovery_codes (left), may_make_codes.
+    # ``second_step``: a dict of on (there is an authenticator app), recovery_codes (left), may_make_codes, once (goes
+    # with the form for new codes, and makes it another than any before).
     "account": Context(
         needs=frozenset({"action", "username", "email_section", "csrf", "sessions", "applications", "now"}),
         takes={
@@ -281,6 +300,7 @@ CONTEXTS: Final[Mapping[PageName, Context]] = {
             "email_changed",
             "totp_added",
             "totp_removed",
+            "codes_shown",
         ),
         posts_to_us=True,
         in_flow=False,

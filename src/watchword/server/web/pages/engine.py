@@ -1,6 +1,6 @@
 """The template engine, and what every template is given. Imported at the first page."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, cast
 from urllib.parse import urlsplit
@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from jinja2 import BaseLoader, ChoiceLoader, Environment, FileSystemLoader, PrefixLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from watchword.protocol.scope import OPENID_SCOPES
 from watchword.server.domain.password_policy import MIN_LENGTH
 from watchword.server.domain.time import Instant
 from watchword.server.web.pages import moments
@@ -50,6 +51,7 @@ class Engine:
             static=static_url,
             host=_host,
             named=named,
+            scopes_in_order=scopes_in_order,
             shortest_password=MIN_LENGTH,
         )
         self._catalogues = catalogues(folder)
@@ -73,6 +75,7 @@ class Engine:
             counted=texts.counted,
             knows=texts.texts.__contains__,
             spoken=spoken,
+            is_for_reader=english.speaks,
             day=lambda instant: moments.day(instant, texts),
             moment=lambda instant: moments.moment(instant, texts),
             ago=lambda instant: moments.ago(instant, texts, now=now),
@@ -84,6 +87,11 @@ class Engine:
 def named(name: str) -> Markup:
     """A name that somebody else chose, set apart: its direction and its look are its own and touch nothing around."""
     return Markup('<bdi class="name">{}</bdi>').format(name)
+
+
+def scopes_in_order(scopes: Iterable[str]) -> list[str]:
+    """As a person reads them: who he is, what is told of him, and then what may be done at which API."""
+    return sorted(scopes, key=lambda scope: (scope != "openid", scope not in OPENID_SCOPES, scope))
 
 
 def _as_sentence(said: str) -> str:

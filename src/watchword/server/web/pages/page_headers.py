@@ -28,7 +28,7 @@ def page_headers(page: Context, *, form_targets: Iterable[str], script: bool, fe
 
     Args:
         page: what kind it is.
-        form_targets: URLs of elsewhere that its forms post to, or are redirected to.
+        form_targets: URLs of elsewhere that its forms post to, or are redirected to; the port ``*`` stands for any.
         script: whether it loads a script of ours.
         fetches: whether that script asks this server for more.
     """
@@ -69,4 +69,5 @@ def form_source(url: str) -> str:
     # The policy's grammar knows no IPv6 addresses; the scheme is the closest that it can say.
     if parts.scheme not in ("http", "https") or _HOST.match(host) is None:
         return f"{parts.scheme}:"
-    return f"{parts.scheme}://{host}" if parts.port is None else f"{parts.scheme}://{host}:{parts.port}"
+    port = "*" if parts.netloc.endswith(":*") else parts.port
+    return f"{parts.scheme}://{host}" if port is None else f"{parts.scheme}://{host}:{port}"

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from math import ceil
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TypeAlias
 
 from starlette.responses import Response
 
@@ -15,14 +15,6 @@ from watchword.server.web.pages.static_files import StaticFiles
 
 # A page's name, its context and the reader's locales, to the language and the HTML.
 Render: TypeAlias = Callable[[PageName, Mapping[str, object], Sequence[str]], tuple[str, str]]
-
-# Pages that load a script, and the name of the context that it is for: without a value, no script is loaded.
-_SCRIPTED: Final[Mapping[PageName, str]] = {
-    "form_post": "action",
-    "sign_in": "passkey",
-    "new_passkey": "options",
-    "account": "passkeys",
-}
 
 
 class Pages:
@@ -82,10 +74,12 @@ class Pages:
         kind = CONTEXTS[name]
         filled = kind.filled(context)
         targets = [*form_targets, str(filled["action"])] if name == "form_post" else form_targets
-        lang, html = self._render(name, filled, locales)
-        script = name in _SCRIPTED and bool(filled[_SCRIPTED[name]])
+        # Scripts are about forms: each is sent once, and some are filled in by passkeys.
+        script = kind.holds_form(filled)
+        lang, html = self._render(name, {**filled, "holds_form": script}, locales)
         # A page for signing in stays open for long, and its script gets a new challenge for a passkey then.
-        headers = page_headers(kind, form_targets=targets, script=script, fetches=script and name == "sign_in")
+        fetches = name == "sign_in" and bool(filled["passkey"])
+        headers = page_headers(kind, form_targets=targets, script=script, fetches=fetches)
         headers["content-language"] = lang
         wait = filled.get("retry_after")
         if isinstance(wait, int | float):

@@ -44,6 +44,10 @@ class Catalogue:
         keys = (key for key in self.texts if key.startswith(_SENTENCES))
         return {key: self.texts[key].format(**_LIMITS) for key in keys}
 
+    def speaks(self, sentence: str) -> bool:
+        """Whether this is one of those sentences: it is meant for the reader, and can be said in any language."""
+        return sentence in self.sentences().values()
+
 
 def catalogues(folder: Path | None) -> dict[str, Catalogue]:
     """All languages: ours, with an operator's changes, and those that he added."""
