@@ -8,7 +8,10 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any, Final, TypeAlias
+
+import msgspec
 
 from watchword.protocol.revocation_feed import Entry
 from watchword.server.domain.audit import AuditEvent
@@ -35,10 +38,10 @@ ADVANCED: Final = (
     "shadows",
     "shadowed_generation",
 )
+_NOT_ADVANCED: Final = attrgetter(*(name for name in Grant.__struct_fields__ if name not in ADVANCED))
 
 
-@dataclass(slots=True, eq=False)
-class Waiting:
+class Waiting(msgspec.Struct, eq=False):
     """Somebody who waits for the redemption of a grant, and what came of it."""
 
     grant_id: bytes
@@ -94,20 +97,7 @@ def judge(batch: Iterable[Waiting], loaded: dict[bytes, Loaded]) -> Judged:
 
 
 def _only_advanced(before: Grant, after: Grant) -> bool:
-    return (
-        after.ended_at == before.ended_at
-        and after.ended_reason == before.ended_reason
-        and after.scope == before.scope
-        and after.audiences == before.audiences
-        and after.idle == before.idle
-        and after.absolute_end == before.absolute_end
-        and after.id == before.id
-        and after.gid == before.gid
-        and after.sid == before.sid
-        and after.sub == before.sub
-        and after.client_id == before.client_id
-        and after.created_at == before.created_at
-    )
+    return _NOT_ADVANCED(after) == _NOT_ADVANCED(before)
 
 
 class Coalescer:

@@ -4,6 +4,7 @@ Paths are few and fixed, so finding one is a look into a dictionary, in front of
 """
 
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from secrets import randbelow, token_hex
 from typing import Final, Literal
@@ -72,7 +73,7 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
-        request = IndexedRequest(scope, self._waiting(receive))
+        request = IndexedRequest(scope, partial(self._received, receive))
         # A task serves one request, so its context ends with it.
         request_id = f"{_NODE}{next(_SERIAL):08x}"
         bind_contextvars(request_id=request_id)
@@ -96,19 +97,15 @@ class Edge:
         folder, _, name = path.rpartition("/")
         return self._routes.get(f"{folder}/") if name else None
 
-    def _waiting(self, receive: Receive) -> Receive:
-        """``receive``, in which a request that waits for its client is not in flight: any client may dawdle."""
-
-        async def received() -> Message:
-            self._in_flight -= 1
-            try:
-                message = await receive()
-            finally:
-                self._in_flight += 1
-            self._must_have_room()
-            return message
-
-        return received
+    async def _received(self, receive: Receive) -> Message:
+        """What ``receive`` brings. A request that waits for its client is not in flight: any client may dawdle."""
+        self._in_flight -= 1
+        try:
+            message = await receive()
+        finally:
+            self._in_flight += 1
+        self._must_have_room()
+        return message
 
     def _must_have_room(self) -> None:
         if self._in_flight > _MAX_IN_FLIGHT:

@@ -135,7 +135,7 @@ async def read_form(request: Request) -> Fields:
         raise InvalidRequest("the form is not UTF-8", slug="request.not_utf8") from None
     values: dict[str, str] = {}
     resources: list[str] = []
-    for name, value in pairs:
+    for name, _, value in pairs:
         if "\x00" in value:
             raise InvalidRequest("a parameter holds NUL", slug="request.nul")
         if name == "resource":
@@ -144,18 +144,20 @@ async def read_form(request: Request) -> Fields:
             raise InvalidRequest("a parameter is there twice", slug="request.repeated_parameter")
         else:
             values[name] = value
-    present = {name: value for name, value in values.items() if value}
-    return Fields(present, tuple(filter(None, resources)))
+    if "" in values.values():
+        values = {name: value for name, value in values.items() if value}
+    return Fields(values, tuple(filter(None, resources)))
 
 
-def _pairs(form: str) -> list[tuple[str, str]]:
+def _pairs(form: str) -> list[tuple[str, str, str]]:
+    """Each parameter's name, what separates it from its value, and that."""
     fields = form.split("&")
     if len(fields) > _MAX_FIELDS:
         raise InvalidRequest("the form has too many parameters", slug="request.too_many_fields")
-    pairs = [(name, value) for name, _, value in (field.partition("=") for field in fields if field)]
+    pairs = [field.partition("=") for field in fields if field]
     if "%" not in form and "+" not in form:
         return pairs
-    return [(unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")) for name, value in pairs]
+    return [(unquote_plus(name, errors="strict"), "=", unquote_plus(value, errors="strict")) for name, _, value in pairs]
 
 
 async def read_json(request: Request, *, optional: bool = False) -> Fields:
