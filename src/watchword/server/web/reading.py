@@ -135,7 +135,7 @@ async def read_form(request: Request) -> Fields:
         raise InvalidRequest("the form is not UTF-8", slug="request.not_utf8") from None
     values: dict[str, str] = {}
     resources: list[str] = []
-    for name, _, value in pairs:
+    for name, value in pairs:
         if "\x00" in value:
             raise InvalidRequest("a parameter holds NUL", slug="request.nul")
         if name == "resource":
@@ -149,15 +149,14 @@ async def read_form(request: Request) -> Fields:
     return Fields(values, tuple(filter(None, resources)))
 
 
-def _pairs(form: str) -> list[tuple[str, str, str]]:
-    """Each parameter's name, what separates it from its value, and that."""
+def _pairs(form: str) -> list[tuple[str, str]]:
     fields = form.split("&")
     if len(fields) > _MAX_FIELDS:
         raise InvalidRequest("the form has too many parameters", slug="request.too_many_fields")
-    pairs = [field.partition("=") for field in fields if field]
+    pairs = [field.partition("=")[::2] for field in fields if field]
     if "%" not in form and "+" not in form:
         return pairs
-    return [(unquote_plus(name, errors="strict"), "=", unquote_plus(value, errors="strict")) for name, _, value in pairs]
+    return [(unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")) for name, value in pairs]
 
 
 async def read_json(request: Request, *, optional: bool = False) -> Fields:
