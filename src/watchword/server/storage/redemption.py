@@ -84,7 +84,8 @@ def judge(batch: Iterable[Waiting], loaded: dict[bytes, Loaded]) -> Judged:
         if decision.grant is not None:
             present[waiting.grant_id] = (decision.grant, found[1])
         judged.entries += decision.entries
-        judged.events += [(event, decision.at) for event in decision.events]
+        if decision.events:
+            judged.events += [(event, decision.at) for event in decision.events]
     for grant_id, (after, _) in present.items():
         before = loaded[grant_id][0]
         if after is before:

@@ -12,12 +12,12 @@ from typing import Final, Literal
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars
 
 from watchword.protocol.errors import InvalidClient, MethodNotAllowed, NotFound, OAuthError, TemporarilyUnavailable
 from watchword.protocol.metadata import OAUTH_PATH, OPENID_PATH
 from watchword.protocol.rejection import TokenRejected
 from watchword.server.ports.storage import StorageUnavailable
+from watchword.server.ports.telemetry import REQUEST_ID
 from watchword.server.web import rendering
 from watchword.server.web.breakage import tell_broken
 from watchword.server.web.context import Endpoint, Web
@@ -76,7 +76,7 @@ class Edge:
         request = IndexedRequest(scope, partial(self._received, receive))
         # A task serves one request, so its context ends with it.
         request_id = f"{_NODE}{next(_SERIAL):08x}"
-        bind_contextvars(request_id=request_id)
+        REQUEST_ID.set(request_id)
         route = self._routes.get(scope["path"]) or self._folder_of(scope["path"])
         counted = route is not None and not route.vital
         self._in_flight += counted
