@@ -26,18 +26,10 @@ _TURNS: Final = 3
 # A batch that takes longer, waiting for a lock or a slow commit, holds up nobody who is not in it.
 LONG_SECONDS: Final = 0.02
 
-# What a refresh changes in the common case. None of it is indexed.
-ADVANCED: Final = (
-    "last_used_at",
-    "generation",
-    "branch",
-    "forks",
-    "redeemed_at",
-    "redeemed_by",
-    "forked_by",
-    "shadows",
-    "shadowed_generation",
-)
+# What a refresh changes: in the common case, and where a stranger came or comes, too. None of it is indexed.
+ROTATED: Final = ("last_used_at", "generation", "redeemed_at", "redeemed_by")
+ADVANCED: Final = (*ROTATED, "branch", "forks", "forked_by", "shadows", "shadowed_generation")
+_NOT_ROTATED: Final = attrgetter(*(name for name in Grant.__struct_fields__ if name not in ROTATED))
 _NOT_ADVANCED: Final = attrgetter(*(name for name in Grant.__struct_fields__ if name not in ADVANCED))
 
 
@@ -53,9 +45,10 @@ class Waiting(msgspec.Struct, eq=False):
 
 @dataclass(slots=True)
 class Judged:
-    """What the decisions of a batch ask to be written."""
+    """What the decisions of a batch ask to be written: of ``advanced`` only ``columns``, of ``changed`` the row."""
 
     advanced: list[Grant] = field(default_factory=list)
+    columns: tuple[str, ...] = ROTATED
     changed: list[Grant] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     events: list[tuple[AuditEvent, Instant]] = field(default_factory=list)
@@ -90,15 +83,14 @@ def judge(batch: Iterable[Waiting], loaded: dict[bytes, Loaded]) -> Judged:
         before = loaded[grant_id][0]
         if after is before:
             continue
-        if _only_advanced(before, after):
+        if _NOT_ROTATED(after) == _NOT_ROTATED(before):
             judged.advanced.append(after)
+        elif _NOT_ADVANCED(after) == _NOT_ADVANCED(before):
+            judged.advanced.append(after)
+            judged.columns = ADVANCED
         else:
             judged.changed.append(after)
     return judged
-
-
-def _only_advanced(before: Grant, after: Grant) -> bool:
-    return _NOT_ADVANCED(after) == _NOT_ADVANCED(before)
 
 
 class Coalescer:
