@@ -7,11 +7,20 @@ from typing import Any, TextIO, cast
 
 import structlog
 
+from watchword.server.ports.telemetry import REQUEST_ID
+
 # Fields whose names say that they hold what must never be logged; a slip in a caller must not become a leak.
 _NEVER = frozenset(
     {"token", "access_token", "refresh_token", "id_token", "code", "secret", "client_secret", "password", "cookie"}
     | {"authorization", "code_verifier", "assertion"}
 )
+
+
+def _name_request(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    request_id = REQUEST_ID.get()
+    if request_id:
+        event["request_id"] = request_id
+    return event
 
 
 def _withhold(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -37,7 +46,7 @@ def configure(*, level: str = "info") -> None:
         else structlog.processors.JSONRenderer()
     )
     processors: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        _name_request,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _withhold,

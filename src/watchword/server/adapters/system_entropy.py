@@ -1,6 +1,6 @@
 """Chance from the operating system."""
 
-import secrets
+import os
 
 
 class SystemEntropy:
@@ -8,4 +8,4 @@ class SystemEntropy:
 
     def draw(self, count: int) -> bytes:
         """``count`` unpredictable bytes."""
-        return secrets.token_bytes(count)
+        return os.urandom(count)

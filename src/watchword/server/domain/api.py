@@ -20,9 +20,12 @@ class Api:
     access_token_ttl: Seconds | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Catalog:
-    """All APIs and roles as of one moment: what scopes exist, and who may have them."""
+    """All APIs and roles as of one moment: what scopes exist, and who may have them.
+
+    Nobody changes one that is made, so what follows from it may be kept beside it.
+    """
 
     apis: dict[str, Api]
     roles: dict[str, Scope]
@@ -30,6 +33,10 @@ class Catalog:
     @cached_property
     def _guarded(self) -> frozenset[str]:
         return frozenset().union(*self.roles.values())
+
+    def says_the_same(self, other: "Catalog") -> bool:
+        """Whether the two differ in nothing."""
+        return self.apis == other.apis and self.roles == other.roles
 
     def open_to(self, roles: frozenset[str], scope: Scope) -> Scope:
         """What of ``scope`` a user with ``roles`` may have: a scope that some role names needs such a role."""

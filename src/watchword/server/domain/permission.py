@@ -6,10 +6,16 @@ Implements: RFC 6749 §3.3; RFC 8707 §2, §2.2; RFC 9068 §3.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
 
 from watchword.protocol.scope import OPENID_SCOPES, Scope
 from watchword.server.domain.api import Catalog
 from watchword.server.domain.client import Client
+
+# The same few clients ask for the same few scopes, and a catalog is the same object while nothing in it changes: what
+# follows from them is worked out once. A refusal is not kept.
+_KEPT: Final = 1024
 
 
 class NoSuchTarget(ValueError):
@@ -28,21 +34,28 @@ def audiences(
     Raises:
         NoSuchTarget: a resource is not the client's, or without one the scope does not tell.
     """
-    allowed = frozenset(client.apis) & catalog.apis.keys()
-    if resources:
-        for resource in resources:
-            # With OpenID Connect the issuer is an API of its own: /userinfo.
-            if resource not in allowed and not (resource == issuer and "openid" in asked):
-                raise NoSuchTarget(resource)
-        return tuple(dict.fromkeys(resources))
+    if not resources:
+        return (_audience_of(asked, client.apis, catalog, issuer),)
+    for resource in resources:
+        known = resource in client.apis and resource in catalog.apis
+        # With OpenID Connect the issuer is an API of its own: /userinfo.
+        if not known and not (resource == issuer and "openid" in asked):
+            raise NoSuchTarget(resource)
+    return tuple(dict.fromkeys(resources))
+
+
+@lru_cache(maxsize=_KEPT)
+def _audience_of(asked: Scope, apis: tuple[str, ...], catalog: Catalog, issuer: str) -> str:
+    """The one API that the scope tells."""
+    allowed = frozenset(apis) & catalog.apis.keys()
     of_apis = asked.of_apis
     if asked and not of_apis:
-        return (issuer,)
-    owners = [audience for audience in client.apis if audience in allowed and of_apis <= catalog.apis[audience].scope]
+        return issuer
+    owners = [audience for audience in apis if audience in allowed and of_apis <= catalog.apis[audience].scope]
     if len(owners) == 1 and of_apis:
-        return (owners[0],)
+        return owners[0]
     if len(allowed) == 1:
-        return tuple(allowed)
+        return next(iter(allowed))
     raise NoSuchTarget("the scope does not tell one API")
 
 
@@ -66,17 +79,43 @@ def grantable(
     Raises:
         NothingGranted: scope was asked for, and none is left.
     """
+    return _grantable(asked, tuple(audiences), client.scope, catalog, roles)
+
+
+@lru_cache(maxsize=_KEPT)
+def _grantable(
+    asked: Scope, audiences: tuple[str, ...], of_client: Scope, catalog: Catalog, roles: frozenset[str] | None
+) -> Scope:
+    wanted = asked or of_client
     known = frozenset().union(*[catalog.apis[audience].scope for audience in audiences if audience in catalog.apis])
     if roles is None:
-        scope = Scope((asked or client.scope) & client.scope & known)
+        scope = Scope(wanted & of_client & known)
     else:
-        wanted = asked or client.scope
         # The scopes of OpenID Connect need no registration, neither with an API nor with a client.
-        allowed = (client.scope & known) | OPENID_SCOPES
+        allowed = (of_client & known) | OPENID_SCOPES
         scope = catalog.open_to(roles, Scope(wanted & allowed))
     if asked and not scope:
         raise NothingGranted(str(asked))
     return scope
+
+
+@lru_cache(maxsize=_KEPT)
+def left_of(
+    granted: Scope, asked: Scope, roles: frozenset[str], of_client: Scope, audience: str, catalog: Catalog, issuer: str
+) -> Scope:
+    """What of a grant's scope goes into an access token for ``audience``, as far as client and roles still allow it.
+
+    Args:
+        granted: then.
+        asked: of that; empty for all.
+        roles: of the user, now.
+        of_client: the client's scope, now.
+        audience: of the token.
+        catalog: what APIs and roles there are now.
+        issuer: an API of its own where OpenID Connect was granted.
+    """
+    still = catalog.open_to(roles, Scope(granted & (of_client | OPENID_SCOPES)))
+    return scope_for(Scope(still & asked) if asked else still, audience, catalog=catalog, issuer=issuer)
 
 
 def scope_for(granted: Scope, audience: str, *, catalog: Catalog, issuer: str) -> Scope:

@@ -64,7 +64,10 @@ def parse(text: str, secrets: SecretRing, *, now: Instant) -> RefreshToken:
     version, key_id, grant_id, generation, branch, expires_at = _BODY.unpack(body)
     if version != _VERSION:
         raise InvalidRefreshToken("a version that is not known")
-    if not any(hmac.compare_digest(mac(key.refresh_token, body), tag) for key in secrets.by_id(key_id)):
+    for key in secrets.by_id(key_id):
+        if hmac.compare_digest(mac(key.refresh_token, body), tag):
+            break
+    else:
         raise InvalidRefreshToken("the tag is not ours")
     if now >= expires_at:
         raise InvalidRefreshToken("past its end", expired=True)

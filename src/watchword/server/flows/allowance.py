@@ -8,7 +8,7 @@ Implements: RFC 6749 §6; RFC 8707 §2.2; RFC 9700 §2.3.
 import msgspec
 
 from watchword.protocol.errors import InvalidScope, InvalidTarget, OAuthError
-from watchword.protocol.scope import OPENID_SCOPES, Scope
+from watchword.protocol.scope import Scope
 from watchword.server.domain import permission
 from watchword.server.domain.client import Client
 from watchword.server.domain.grant_types.refresh_token import Refused
@@ -54,11 +54,7 @@ def allow(
         # Another audience than the one that every token had so far is not to be guessed.
         return Refused("invalid_target")
     audience = resources[0] if resources else usable[0]
-    # What was granted then is given only as far as client and roles still allow it now.
-    still = offer.catalog.open_to(granted.roles, Scope(granted.scope & (client.scope | OPENID_SCOPES)))
-    scope = permission.scope_for(
-        Scope(still & asked) if asked else still, audience, catalog=offer.catalog, issuer=issuer
-    )
+    scope = permission.left_of(granted.scope, asked, granted.roles, client.scope, audience, offer.catalog, issuer)
     if (asked or granted.scope) and not scope:
         return Refused("invalid_scope")
     return audience, scope

@@ -42,6 +42,7 @@ class Directory:
         self._clients: dict[str, tuple[Instant, Client]] = {}
         self._unknown: dict[str, Instant] = {}
         self._reading: dict[str, asyncio.Task[Client | None]] = {}
+        self._catalog = Catalog(apis={}, roles={})
         self._offer = _Believed(self._read_offer)
         self._origins = _Believed(self._read_origins)
 
@@ -98,7 +99,11 @@ class Directory:
 
     async def _read_offer(self) -> Offer:
         async with self._storage.read() as reading:
-            return Offer(await reading.catalog(), await reading.longest_access_token())
+            catalog, longest = await reading.catalog(), await reading.longest_access_token()
+        if not catalog.says_the_same(self._catalog):
+            self._catalog = catalog
+        # The same object for as long as it says the same: what was worked out from it stays known.
+        return Offer(self._catalog, longest)
 
     async def _read_origins(self) -> frozenset[str]:
         async with self._storage.read() as reading:

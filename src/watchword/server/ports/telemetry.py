@@ -1,6 +1,10 @@
 """What the program says of itself while it runs."""
 
-from typing import Any, Protocol
+from contextvars import ContextVar
+from typing import Any, Final, Protocol
+
+# The id of the request that is being answered, which every line names that is written meanwhile; empty beside requests.
+REQUEST_ID: Final = ContextVar("request_id", default="")
 
 
 class Telemetry(Protocol):

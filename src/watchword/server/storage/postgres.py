@@ -23,7 +23,7 @@ from watchword.server.storage.grant_rows import grant_of, of_grant, standing_of
 from watchword.server.storage.log_watch import LogWatch, SharedRead
 from watchword.server.storage.postgres_errors import TryAgain
 from watchword.server.storage.postgres_pool import PostgresConnection, PostgresPool
-from watchword.server.storage.redemption import ADVANCED, Coalescer, Judged, Waiting, judge
+from watchword.server.storage.redemption import ADVANCED, ROTATED, Coalescer, Judged, Waiting, judge
 from watchword.server.storage.rows import of_event
 from watchword.server.storage.statement import Call, Statement, Steps, fixed
 from watchword.server.storage.transaction import StepsReading, StepsWriting
@@ -41,18 +41,18 @@ _WRITE: Final = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE"
 _READ: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE; SET TRANSACTION READ ONLY"
 
 
-def _advance() -> Statement:
-    names = ("id", *ADVANCED)
+def _advance(columns: tuple[str, ...]) -> Statement:
+    names = ("id", *columns)
     arrays = [bindparam(name, type_=ARRAY(t.grants.c[name].type)) for name in names]
     new = (
         func.unnest(*arrays)
         .table_valued(*(column(name, t.grants.c[name].type) for name in names), name="new")
         .render_derived(name="new")
     )
-    return fixed(update(t.grants).values({name: new.c[name] for name in ADVANCED}).where(t.grants.c.id == new.c.id))
+    return fixed(update(t.grants).values({name: new.c[name] for name in columns}).where(t.grants.c.id == new.c.id))
 
 
-_ADVANCE: Final = _advance()
+_ADVANCE: Final[dict[tuple[str, ...], Statement]] = {columns: _advance(columns) for columns in (ROTATED, ADVANCED)}
 _ADVANCED_OF: Final = {name: attrgetter(name) for name in ("id", *ADVANCED)}
 _CLOCK: Final = fixed(select(cast(extract("epoch", func.clock_timestamp()), DoubleType)))
 
@@ -197,8 +197,9 @@ class PostgresStorage:
 
 async def _write(connection: PostgresConnection, judged: Judged) -> None:
     if judged.advanced:
-        arrays: dict[str, Any] = {name: list(map(of, judged.advanced)) for name, of in _ADVANCED_OF.items()}
-        await connection.execute(Call(_ADVANCE, arrays))
+        # The driver looks at each value of an array for a while, so there are no more arrays than needed.
+        arrays = {name: list(map(_ADVANCED_OF[name], judged.advanced)) for name in ("id", *judged.columns)}
+        await connection.execute(Call(_ADVANCE[judged.columns], arrays))
     for grant in judged.changed:
         await connection.execute(Call(writes.PUT_GRANT, of_grant(grant) | {"key": grant.id}))
     for event, at in judged.events:

@@ -23,7 +23,7 @@ from watchword.server.storage import tables as t
 from watchword.server.storage.database_url import SqliteDatabase
 from watchword.server.storage.grant_rows import grant_of, of_grant, standing_of
 from watchword.server.storage.log_watch import LogWatch, SharedRead
-from watchword.server.storage.redemption import ADVANCED, Coalescer, Loaded, Waiting, judge
+from watchword.server.storage.redemption import ADVANCED, ROTATED, Coalescer, Loaded, Waiting, judge
 from watchword.server.storage.rows import of_event
 from watchword.server.storage.sqlite_driver import probe, unavailable
 from watchword.server.storage.sqlite_place import SqlitePlace
@@ -39,9 +39,12 @@ BATCH: Final = 64
 # Longer than a statement may wait for another process.
 TURN_SECONDS: Final = 10
 
-_ADVANCE: Final = fixed(
-    update(t.grants).where(t.grants.c.id == bindparam("key")).values({name: bindparam(name) for name in ADVANCED})
-)
+_ADVANCE: Final[dict[tuple[str, ...], Statement]] = {
+    columns: fixed(
+        update(t.grants).where(t.grants.c.id == bindparam("key")).values({name: bindparam(name) for name in columns})
+    )
+    for columns in (ROTATED, ADVANCED)
+}
 
 
 async def open_sqlite(database: SqliteDatabase, *, clock: Clock) -> "SqliteStorage":
@@ -265,7 +268,7 @@ def _redeem_together(connection: SqliteConnection, batch: list[Waiting]) -> int 
         loaded: dict[bytes, Loaded] = {row[0]: (grant_of(row), standing_of(row)) for row in rows}
         judged = judge(batch, loaded)
         if judged.advanced:
-            advance, names = connection.sql(_ADVANCE)
+            advance, names = connection.sql(_ADVANCE[judged.columns])
             raw.executemany(advance, map(_columns(names), judged.advanced))
         for grant in judged.changed:
             connection.execute(Call(writes.PUT_GRANT, of_grant(grant) | {"key": grant.id}))

@@ -12,12 +12,12 @@ from typing import Final, Literal
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
-from structlog.contextvars import bind_contextvars
 
 from watchword.protocol.errors import InvalidClient, MethodNotAllowed, NotFound, OAuthError, TemporarilyUnavailable
 from watchword.protocol.metadata import OAUTH_PATH, OPENID_PATH
 from watchword.protocol.rejection import TokenRejected
 from watchword.server.ports.storage import StorageUnavailable
+from watchword.server.ports.telemetry import REQUEST_ID
 from watchword.server.web import rendering
 from watchword.server.web.accepted import prefers_page
 from watchword.server.web.breakage import tell_broken
@@ -82,10 +82,10 @@ class Edge:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One HTTP request."""
-        request = IndexedRequest(scope, self._waiting(receive))
+        request = IndexedRequest(scope, partial(self._received, receive))
         # A task serves one request, so its context ends with it.
         request_id = f"{_NODE}{next(_SERIAL):08x}"
-        bind_contextvars(request_id=request_id)
+        REQUEST_ID.set(request_id)
         route = self._routes.get(scope["path"]) or self._folder_of(scope["path"])
         counted = route is not None and not route.vital
         self._in_flight += counted
@@ -106,19 +106,15 @@ class Edge:
         folder, _, name = path.rpartition("/")
         return self._routes.get(f"{folder}/") if name else None
 
-    def _waiting(self, receive: Receive) -> Receive:
-        """``receive``, in which a request that waits for its client is not in flight: any client may dawdle."""
-
-        async def received() -> Message:
-            self._in_flight -= 1
-            try:
-                message = await receive()
-            finally:
-                self._in_flight += 1
-            self._must_have_room()
-            return message
-
-        return received
+    async def _received(self, receive: Receive) -> Message:
+        """What ``receive`` brings. A request that waits for its client is not in flight: any client may dawdle."""
+        self._in_flight -= 1
+        try:
+            message = await receive()
+        finally:
+            self._in_flight += 1
+        self._must_have_room()
+        return message
 
     def _must_have_room(self) -> None:
         if self._in_flight > _MAX_IN_FLIGHT:

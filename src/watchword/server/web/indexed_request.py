@@ -31,7 +31,11 @@ class IndexedHeaders(Headers):
 
     def getlist(self, key: str) -> list[str]:
         """The values of all headers of that name."""
-        return super().getlist(key) if key.encode() in self._first else []
+        value = self._first.get(key.encode())
+        if value is None:
+            return []
+        # As many names as headers: none of them is there twice.
+        return [value.decode("latin-1")] if len(self._first) == len(self) else super().getlist(key)
 
     def __getitem__(self, key: str) -> str:
         return self._first[key.encode()].decode("latin-1")

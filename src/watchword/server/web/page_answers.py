@@ -9,7 +9,6 @@ from urllib.parse import urlencode, urlsplit
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from structlog.contextvars import get_contextvars
 
 from watchword.protocol.errors import InvalidRequest, OAuthError, RequestTooLarge
 from watchword.protocol.metadata import is_loopback
@@ -18,6 +17,7 @@ from watchword.server.domain.authorization_steps import NotToBeRedirected, ToThe
 from watchword.server.flows.authorize import Answer, told
 from watchword.server.flows.factors import SessionOver
 from watchword.server.ports.storage import StorageUnavailable
+from watchword.server.ports.telemetry import REQUEST_ID
 from watchword.server.web.breakage import tell_broken
 from watchword.server.web.browser import Browser
 from watchword.server.web.context import Endpoint, Web
@@ -133,7 +133,7 @@ def error_page(
         status=_STATUS.get(problem, 400),
         problem=problem,
         detail=detail,
-        reference=reference or get_contextvars().get("request_id"),
+        reference=reference or REQUEST_ID.get() or None,
         continue_url=again,
     )
 

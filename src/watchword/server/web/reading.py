@@ -144,15 +144,16 @@ async def read_form(request: Request) -> Fields:
             raise InvalidRequest("a parameter is there twice", slug="request.repeated_parameter")
         else:
             values[name] = value
-    present = {name: value for name, value in values.items() if value}
-    return Fields(present, tuple(filter(None, resources)))
+    if "" in values.values():
+        values = {name: value for name, value in values.items() if value}
+    return Fields(values, tuple(filter(None, resources)))
 
 
 def _pairs(form: str) -> list[tuple[str, str]]:
     fields = form.split("&")
     if len(fields) > _MAX_FIELDS:
         raise InvalidRequest("the form has too many parameters", slug="request.too_many_fields")
-    pairs = [(name, value) for name, _, value in (field.partition("=") for field in fields if field)]
+    pairs = [field.partition("=")[::2] for field in fields if field]
     if "%" not in form and "+" not in form:
         return pairs
     return [(unquote_plus(name, errors="strict"), unquote_plus(value, errors="strict")) for name, value in pairs]

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from watchword.protocol.errors import OAuthError
 from watchword.protocol.rejection import TokenRejected
@@ -26,6 +27,10 @@ class _Answer(Response):
         self.background = None
         self.body = body
         self.raw_headers = [*self._RAW, (b"content-length", b"%d" % len(body))]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body})
 
 
 def answer(content: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> Response:

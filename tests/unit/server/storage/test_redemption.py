@@ -11,7 +11,7 @@ from tests.support.builders import NOW, a_grant, a_standing
 from watchword.server.domain.grant import Grant, Standing
 from watchword.server.domain.revocation import of_grant
 from watchword.server.ports.storage import Decision, StorageUnavailable
-from watchword.server.storage.redemption import Coalescer, Waiting, judge
+from watchword.server.storage.redemption import ADVANCED, ROTATED, Coalescer, Waiting, judge
 
 
 def rotate(grant: Grant, _: Standing) -> Decision[int]:
@@ -28,6 +28,24 @@ async def test_many_decisions_on_one_grant_fold_to_one_row() -> None:
     judged = judge(batch, {one.id: (one, a_standing()) for one in (grant, other)})
     assert [one.outcome for one in batch] == [0, 0, 1]
     assert [one.generation for one in judged.advanced] == [2, 1]
+
+
+@pytest.mark.parametrize("name", ADVANCED)
+async def test_each_column_that_a_refresh_changes_is_among_those_written(name: str) -> None:
+    grant, other = a_grant(), a_grant()
+
+    def changed(found: Grant, _: Standing) -> Decision[None]:
+        return Decision(None, NOW, replace(found, **{name: b"another" if name.endswith("_by") else 7}))
+
+    batch = [waiting(other, rotate), waiting(grant, changed)]
+    judged = judge(batch, {one.id: (one, a_standing()) for one in (grant, other)})
+    assert (len(judged.advanced), name in judged.columns) == (2, True)
+
+
+async def test_a_rotation_among_its_likes_writes_no_column_that_only_strangers_change() -> None:
+    grant = a_grant()
+    judged = judge([waiting(grant, rotate)], {grant.id: (grant, a_standing())})
+    assert judged.columns == ROTATED
 
 
 async def test_a_row_that_changes_more_than_a_rotation_does_is_written_whole() -> None:

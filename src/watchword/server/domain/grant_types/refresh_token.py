@@ -265,6 +265,9 @@ def events_of(outcome: Outcome, grant: Grant, presented: Presentation) -> tuple[
     gid, sub, client_id = grant.gid, grant.sub, grant.client_id
     token, generation = presented.token, grant.generation
     match outcome:
+        # The way of nearly all refreshes is not asked about one rarity after the other.
+        case Granted(judgement=Rotate(regressed=False)):
+            return ()
         case Theft(why=why):
             return (
                 RefreshTheft(

@@ -5,6 +5,8 @@ The rule is domain/grant_types/refresh_token; why it is as it is stands in docs/
 Implements: RFC 6749 §6; RFC 9700 §4.14.2; RFC 8707 §2.2; OpenID Connect Core 1.0 §12.
 """
 
+from typing import TypeAlias
+
 from watchword.protocol.errors import InvalidClient, InvalidGrant, InvalidRequest
 from watchword.protocol.scope import Scope
 from watchword.protocol.token_response import TokenResponse
@@ -17,6 +19,10 @@ from watchword.server.flows.allowance import Granted
 from watchword.server.flows.grant_types.request import TokenRequest
 from watchword.server.flows.parts import Parts
 from watchword.server.ports.storage import Decision
+
+# Named here: an annotation inside of a function is worked out each time that the function is called.
+_Allowed: TypeAlias = "tuple[str, Scope] | rule.Refused"
+_Decision: TypeAlias = Decision[rule.Outcome]
 
 
 async def refresh(parts: Parts, client: Client, request: TokenRequest) -> TokenResponse:
@@ -44,13 +50,13 @@ async def refresh(parts: Parts, client: Client, request: TokenRequest) -> TokenR
         policy=rule.Policy.of(client, parts.lifetimes.overlap),
     )
 
-    def allow(grant: Grant, standing: Standing) -> tuple[str, Scope] | rule.Refused:
+    def allow(grant: Grant, standing: Standing) -> _Allowed:
         granted = Granted(scope=grant.scope, audiences=grant.audiences, roles=standing.user_roles)
         return allowance.allow(
             granted, client=client, offer=offer, issuer=parts.issuer, asked=asked, resources=request.resources
         )
 
-    def decide(grant: Grant, standing: Standing) -> Decision[rule.Outcome]:
+    def decide(grant: Grant, standing: Standing) -> _Decision:
         outcome, row = rule.decide(grant, standing, presented, allow)
         stolen = isinstance(outcome, rule.Theft)
         return Decision(
