@@ -193,9 +193,16 @@ async def test_enter_in_the_address_bar_leads_from_where_a_form_went_to_the_page
     assert (await http.get("/login/passkey")).headers["location"] == f"{somewhere.plan.issuer}/login"
 
 
+async def test_the_issuers_own_address_leads_a_person_to_the_account_page(somewhere: Door) -> None:
+    address = f"{somewhere.plan.issuer}/"
+    answer = await somewhere.caller(accept=BROWSER).get(address)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{somewhere.plan.issuer}/account")
+    assert (await somewhere.caller().get(address)).status_code == 404
+
+
 @rfc("9110", "12.5.1")
 @rfc("9110", "15.5.5")
-@pytest.mark.parametrize("path", ["/", "/acount", "/account/", "/login/x", "/token/", "/static", "/\xe4"])
+@pytest.mark.parametrize("path", ["/acount", "/account/", "/login/x", "/token/", "/static", "/\xe4"])
 async def test_a_person_who_mistypes_an_address_reads_a_page(somewhere: Door, path: str) -> None:
     view = View(await somewhere.caller(accept=BROWSER, **{"accept-language": "de"}).get(path))
     assert (view.status, view.problem) == (404, "not_found")

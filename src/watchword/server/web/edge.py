@@ -170,6 +170,9 @@ class Edge:
         raise MethodNotAllowed(slug="request.method")
 
     async def _nothing_here(self, web: Web, request: Request) -> Response:
+        if request.scope["path"].removesuffix("/") == self._prefix:
+            # The issuer's own address, typed by a person.
+            return see_other(f"{self._own_origin}{self._prefix}/account")
         self._tell(request, "request.no_such_path", status=404)
         return error_page(web, request, "not_found")
 

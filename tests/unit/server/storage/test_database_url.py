@@ -33,7 +33,8 @@ def test_postgresql_keeps_its_dsn(scheme: str) -> None:
     [
         ("//me@/name?host=/run/postgresql", [("/run/postgresql", None)]),
         ("//me:p%40ss@db.example/name", [("db.example", None)]),
-        ("//one:1,two,[::1]:3/name", [("one", 1), ("two", None), ("::1", 3)]),
+        ("//one:1,two/name", [("one", 1), ("two", None)]),
+        ("//[::1]:3/name", [("::1", 3)]),
         ("//%2Frun%2Fpg/name?options=-csearch_path%3Dw", [("/run/pg", None)]),
         ("///name?host=/a,/b&port=6000", [("/a", 6000), ("/b", 6000)]),
         ("///name?host=one,two&port=1,2&sslmode=require", [("one", 1), ("two", 2)]),
