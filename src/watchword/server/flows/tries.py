@@ -17,10 +17,11 @@ from watchword.server.ports.transaction import Writing
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A try that was counted as a failure, until it is known to be none."""
+    """A try that was counted as a failure, until it is known to be none. ``there``: rows of the account by then."""
 
     keys: ThrottleKeys
     counted: list[tuple[Bucket, Limit]]
+    there: frozenset[bytes]
 
     @property
     def counted_in(self) -> list[bytes]:
@@ -35,14 +36,17 @@ async def count(parts: Parts, keys: ThrottleKeys, *, now: Instant) -> Try:
         TooManyTries: it may not come now, and is not counted.
     """
     async with parts.storage.write() as tx:
-        counting = _counting(keys, known=await _known(tx, keys, now=now))
+        # Looked at before any lock: it says which to take.
+        there = await tx.buckets(keys.of_account)
+        here = None if keys.account_from_network is None else there.get(keys.account_from_network)
+        counting = _counting(keys, known=here is not None and throttle.is_known(here, now=now))
         found = await tx.lock_buckets([key for key, _ in counting])
         wait = max(throttle.wait(found[key], now=now) for key, _ in counting)
         if wait > 0:
             raise TooManyTries(slug="sign_in.throttled", retry_after=math.ceil(wait))
         counted = [(throttle.after_failure(found[key], key, limit, now=now), limit) for key, limit in counting]
         await tx.put_buckets([bucket for bucket, _ in counted])
-    return Try(keys, counted)
+    return Try(keys, counted, frozenset(there))
 
 
 async def forgive(tx: Writing, tried: Try) -> None:
@@ -57,9 +61,8 @@ async def succeed(tx: Writing, tried: Try, *, now: Instant) -> None:
     Users come before buckets in the order of locks.
     """
     keys = tried.keys
-    # To lock a row that is not there would make it, and there is nothing in it to forget.
-    there = await tx.buckets(keys.of_account)
-    found = await tx.lock_buckets([*{*there, *tried.counted_in}])
+    # To lock a row that was not there would make it, and there is nothing in it to forget.
+    found = await tx.lock_buckets([*tried.there.union(tried.counted_in)])
     changed = _without(found, tried)
     # The failures before this were not the account's last word: what counts is how many come in a row.
     for key in (keys.account, keys.account_from_known):
@@ -70,13 +73,6 @@ async def succeed(tx: Writing, tried: Try, *, now: Instant) -> None:
         # None: the row need not be written again. The try was counted there, so it is not so here.
         changed[key] = throttle.after_success(found[key], key, now=now) or changed[key]
     await tx.put_buckets(list(changed.values()))
-
-
-async def _known(tx: Writing, keys: ThrottleKeys, *, now: Instant) -> bool:
-    """Whether the account's owner signed in from there lately. Looked at before any lock: it says which to take."""
-    key = keys.account_from_network
-    found = None if key is None else (await tx.buckets((key,))).get(key)
-    return found is not None and throttle.is_known(found, now=now)
 
 
 def _counting(keys: ThrottleKeys, *, known: bool) -> list[tuple[bytes, Limit]]:
