@@ -127,3 +127,20 @@ async def test_a_file_behind_a_link_is_the_one_that_the_link_leads_to(
     link.path.unlink()
     await refuse_everything(storage, grant)
     await storage.close()
+
+
+async def test_two_dots_behind_a_link_lead_where_the_system_has_them_lead(
+    sqlite_database: SqliteDatabase, tmp_path: Path
+) -> None:
+    below = sqlite_database.path.parent / "below"
+    below.mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "link").symlink_to(below)
+    roundabout = SqliteDatabase(tmp_path / "elsewhere" / "link" / ".." / sqlite_database.path.name)
+    storage = await open_sqlite(roundabout, clock=StoppedClock())
+    *_, (grant,) = await seed(storage)
+    assert await storage.redeem(grant.id, rotate) == 0
+    assert (await storage.log_head())[1] == 0
+    move(sqlite_database, tmp_path / "gone")
+    await refuse_everything(storage, grant)
+    await storage.close()

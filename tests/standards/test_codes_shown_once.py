@@ -4,6 +4,8 @@ R112.
 """
 
 import asyncio
+import base64
+import hashlib
 import json
 
 from tests.support.door import ELSEWHERE, Door
@@ -13,6 +15,8 @@ from tests.support.second_factor import App, recovery_codes_left, sub_of
 from tests.support.second_factor_pages import codes_in, set_up, set_up_page, sign_in_with_code
 from tests.support.soft_authenticator import SoftPasskey
 from tests.support.visitor import View, Visitor
+
+from watchword.server.web.routes import ROUTES
 
 SHOWN = "Your new recovery codes were shown already."
 ASVS = "OWASP ASVS 5.0"
@@ -115,3 +119,16 @@ async def test_another_browser_is_told_nothing_by_the_form_of_this_one(everywher
     form, code = page.view.forms["totp-form"], App.typed(everywhere, page.secret).code()
     await visitor.send(form, otp=code)
     assert (await other.send(form, otp=code)).problem == "stale"
+
+
+async def test_a_home_made_form_with_a_home_made_mark_is_refused_as_any_other(door: Door) -> None:
+    body = b"a=b"
+    unkeyed = base64.urlsafe_b64encode(hashlib.sha256(b"posted\n" + body).digest()).rstrip(b"=").decode()
+    headers = {"cookie": f"__Host-ww-shown={unkeyed}; ww-shown={unkeyed}", "accept": "text/html"}
+    for path in (path for path, route in ROUTES.items() if path.startswith("/account/") and "POST" in route.endpoints):
+        answer = await door.caller().post(
+            path, content=body, headers={**headers, "content-type": "application/x-www-form-urlencoded"}
+        )
+        assert 300 <= answer.status_code < 500, path
+        assert "made" not in str(answer.headers.get("location")), path
+    assert "server.error" not in door.heard.slugs()

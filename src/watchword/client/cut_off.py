@@ -1,7 +1,8 @@
 """An end for one exchange over HTTP that a thread waits for, however slowly the other side drips.
 
 A read timeout starts anew with each byte, so it bounds the gaps and not the whole. A timer therefore shuts down, at
-the end, whatever was connected: who reads from it finds the connection closed.
+the end, whatever was connected: who reads from it finds the connection closed. What comes before is not in its reach:
+looking up a name, and knocking at each of its addresses, have the times of the system and of the HTTP library.
 """
 
 import contextlib

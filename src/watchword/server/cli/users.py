@@ -126,10 +126,18 @@ def set_email(
 
 
 @program.command("set-roles", context_settings=IDS_MAY_BEGIN_WITH_A_DASH)
-def set_roles(name: Name, *, role: Roles = None, as_json: AsJson = False) -> None:
+def set_roles(
+    name: Name,
+    *,
+    role: Roles = None,
+    none: Annotated[bool, typer.Option("--none", help="Take all roles away.")] = False,
+    as_json: AsJson = False,
+) -> None:
     """Give a user these roles and no others. What he may do follows with each refresh; nobody is signed out."""
     from watchword.server.flows.admin import users
 
+    if none is bool(role):
+        raise typer.BadParameter("name the roles that he is to have, or say --none", param_hint="--role")
     user = run(lambda parts: users.set_roles(parts, name, role or ()))
     roles = ", ".join(sorted(user.roles)) or "none"
     print_done(f"{user.username} has these roles now: {roles}", _record(user), as_json=as_json)

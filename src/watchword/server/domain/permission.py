@@ -14,8 +14,10 @@ from watchword.server.domain.api import Catalog
 from watchword.server.domain.client import Client
 
 # The same few clients ask for the same few scopes, and a catalog is the same object while nothing in it changes: what
-# follows from them is worked out once. A refusal is not kept.
-_KEPT: Final = 1024
+# follows from them is worked out once. A refusal is not kept. Anybody can make up scopes: what is kept is short, and
+# little.
+_KEPT: Final = 256
+_MOST_TOKENS: Final = 8
 
 
 class NoSuchTarget(ValueError):
@@ -35,7 +37,8 @@ def audiences(
         NoSuchTarget: a resource is not the client's, or without one the scope does not tell.
     """
     if not resources:
-        return (_audience_of(asked, client.apis, catalog, issuer),)
+        find = _audience_of if len(asked) <= _MOST_TOKENS else _audience_of.__wrapped__
+        return (find(asked, client.apis, catalog, issuer),)
     for resource in resources:
         known = resource in client.apis and resource in catalog.apis
         # With OpenID Connect the issuer is an API of its own: /userinfo.
@@ -79,7 +82,8 @@ def grantable(
     Raises:
         NothingGranted: scope was asked for, and none is left.
     """
-    return _grantable(asked, tuple(audiences), client.scope, catalog, roles)
+    find = _grantable if len(asked) <= _MOST_TOKENS else _grantable.__wrapped__
+    return find(asked, tuple(audiences), client.scope, catalog, roles)
 
 
 @lru_cache(maxsize=_KEPT)

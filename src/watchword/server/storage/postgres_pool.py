@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql.asyncpg import dialect
 from watchword.server.ports.storage import StorageUnavailable
 from watchword.server.storage.database_url import PostgresDatabase
 from watchword.server.storage.postgres_errors import ConnectionLost, OnStandby, translated
-from watchword.server.storage.postgres_url import Place, names_target, places
+from watchword.server.storage.postgres_url import Place, places
 from watchword.server.storage.statement import Call, Compiler, Rows, Steps, T
 
 CONNECTIONS: Final = 10
@@ -41,17 +41,14 @@ async def connect(database: PostgresDatabase, *, patient: bool = False) -> Any:
         StorageUnavailable: there is none to be had.
     """
     options: dict[str, Any] = {} if patient else {"command_timeout": STATEMENT_SECONDS, "server_settings": _SETTINGS}
-    parts = urlsplit(database.dsn)
-    if not names_target(parts):
-        # Said here, it wins over PGTARGETSESSIONATTRS. Not "read-write": that shuts out a primary, too, whose
-        # transactions are read-only unless they say otherwise, and ours do.
-        options["target_session_attrs"] = "primary"
-    named = places(parts)
+    # What the driver would judge by was said at the greeting, and a pool in between repeats that of a server before.
+    options["target_session_attrs"] = "any"
+    named = places(urlsplit(database.dsn))
     with translated():
         try:
             if len(named) > 1:
                 return await _connect_to_one_of(named, database, options)
-            return await asyncpg.connect(database.dsn, timeout=CONNECT_SECONDS, **options)
+            return await _connect_to_primary(database, timeout=CONNECT_SECONDS, **options)
         except ValueError as error:
             # What the environment adds (PGPORT) was not checked with the URL.
             raise asyncpg.ClientConfigurationError("not to be repeated") from error
@@ -63,11 +60,23 @@ async def _connect_to_one_of(named: list[Place], database: PostgresDatabase, opt
     for host, port in named:
         seconds = CONNECT_SECONDS / len(named)
         try:
-            return await asyncpg.connect(database.dsn, host=host, port=port, timeout=seconds, **options)
+            return await _connect_to_primary(database, host=host, port=port, timeout=seconds, **options)
         except (OSError, asyncpg.CannotConnectNowError, asyncpg.TargetServerAttributeNotMatched) as error:
             failed.append(error)
     # That one is a standby says more than that another one is away.
     raise next((one for one in failed if isinstance(one, asyncpg.TargetServerAttributeNotMatched)), failed[-1])
+
+
+async def _connect_to_primary(database: PostgresDatabase, **options: Any) -> Any:
+    raw = await asyncpg.connect(database.dsn, **options)
+    try:
+        # Not whether transactions are read-only: a primary's may be unless they say otherwise, and ours do.
+        if await raw.fetchval("SELECT pg_catalog.pg_is_in_recovery()", timeout=options["timeout"]):
+            raise asyncpg.TargetServerAttributeNotMatched("a standby")
+    except BaseException:
+        raw.terminate()
+        raise
+    return raw
 
 
 class PostgresConnection:

@@ -30,7 +30,7 @@ _OPTIONS: Final[dict[str, frozenset[str] | None]] = {
     "ssl_max_protocol_version": _TLS_VERSIONS,
     "krbsrvname": None,
     "gsslib": frozenset({"gssapi", "sspi"}),
-    # Deciding reads, and those that the feed vouches by, are the primary's.
+    # Deciding reads, and those that the feed vouches by, are the primary's, whether the URL says so or not.
     "target_session_attrs": frozenset({"primary", "read-write"}),
     "options": None,
     "application_name": None,
@@ -85,11 +85,6 @@ def places(parts: SplitResult) -> list[Place]:
     if len(ports) == 1:
         ports *= len(found)
     return [Place(place.host, port) for place, port in zip(found, ports, strict=True)] if ports else found
-
-
-def names_target(parts: SplitResult) -> bool:
-    """Whether the URL itself says by what the primary is known."""
-    return "target_session_attrs" in _options(parts)
 
 
 def _options(parts: SplitResult) -> dict[str, str]:

@@ -21,7 +21,8 @@ class SqlitePlace:
     """A database's path, and which files were there when it was opened. Shared by the threads of a storage."""
 
     def __init__(self, path: Path) -> None:
-        self._path = os.path.abspath(path)  # noqa: PTH100 # as text, which is what is asked for at every write
+        # As text, which is what is asked for at every write; ``..`` behind a symbolic link is left to the system.
+        self._path = os.path.join(os.getcwd(), path)  # noqa: PTH109, PTH118
         self._opened: tuple[Identity, ...] | None = None
         self._astray = False
 
@@ -32,7 +33,10 @@ class SqlitePlace:
             StorageUnavailable: another connection has opened others.
         """
         if self._opened is None:
-            self._opened = self._whole()
+            found = self._whole()
+            if found[0] is None:
+                raise StorageUnavailable(_ELSEWHERE)
+            self._opened = found
         self.check_whole()
 
     def check(self) -> None:

@@ -58,7 +58,7 @@ async def set_up(web: Web, request: Request) -> Response:
 
 async def _confirm(web: Web, request: Request, *, now: float) -> Response:
     try:
-        form = await own_form(web, request, now=now)
+        form = await own_form(web, request, now=now, shows_once=True)
     except ShownBefore as before:
         return shown_already(web, before.browser)
     browser, signed_in = form.browser, form.signed_in

@@ -142,14 +142,15 @@ class Browser:
 
     def note_shown(self, fields: Mapping[str, str]) -> None:
         """Remember the form that was posted: its answer can be shown once, and its cookies are not good any more."""
-        self._set[SHOWN] = (_mark_of(fields), 0)
+        self._set[SHOWN] = (_mark_of(self._web.parts.secrets.newest.form, fields), 0)
 
     def was_shown(self, fields: Mapping[str, str]) -> bool:
-        """Whether this is that very form once more, from a page that was loaded anew.
-
-        No form made elsewhere is: it would have to hold the token of one of ours.
-        """
-        return self._shown is not None and hmac.compare_digest(self._shown, _mark_of(fields))
+        """Whether this is that very form once more, from a page that was loaded anew."""
+        shown = self._shown
+        return shown is not None and any(
+            hmac.compare_digest(shown.encode(), _mark_of(key.form, fields).encode())
+            for key in self._web.parts.secrets.keys
+        )
 
     def dress(self, response: Response) -> Response:
         """The answer with the cookies that changed."""
@@ -204,8 +205,8 @@ def _token(key: bytes, browser: str, session: str | None) -> str:
     return base64url.encode(hmac.digest(key, f"{browser}\n{session or ''}".encode(), "sha256"))
 
 
-def _mark_of(fields: Mapping[str, str]) -> str:
-    return base64url.encode(hashlib.sha256(f"posted\n{urlencode(sorted(fields.items()))}".encode()).digest())
+def _mark_of(key: bytes, fields: Mapping[str, str]) -> str:
+    return base64url.encode(hmac.digest(key, f"posted\n{urlencode(sorted(fields.items()))}".encode(), "sha256"))
 
 
 async def read_fields(request: Request) -> list[tuple[str, str]]:

@@ -30,16 +30,22 @@ class ShownBefore(Exception):
         self.browser = browser
 
 
-async def own_form(web: Web, request: Request, *, now: float) -> OwnForm:
+async def own_form(web: Web, request: Request, *, now: float, shows_once: bool = False) -> OwnForm:
     """The form that was posted.
 
+    Args:
+        web: the parts of the pages.
+        request: with the form.
+        now: seconds since the epoch.
+        shows_once: its answer may hold what is shown once, of which ``Browser.note_shown`` is told.
+
     Raises:
-        ShownBefore: its answer was shown, and is not made again; forms of which ``Browser.note_shown`` was told.
+        ShownBefore: that answer was shown, and is not made again.
         NotToBeRedirected: it is not one of ours.
     """
     browser = Browser(web, request)
     fields = single(await read_fields(request))
-    if browser.was_shown(fields):
+    if shows_once and browser.was_shown(fields):
         raise ShownBefore(browser)
     browser.must_be_own_form(fields, web.parts.secrets)
     return OwnForm(browser, fields, await browser.signed_in(now=now))

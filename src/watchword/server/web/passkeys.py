@@ -70,7 +70,7 @@ async def add(web: Web, request: Request) -> Response:
     must_have_passkeys(web)
     now = web.parts.clock.now()
     try:
-        form = await own_form(web, request, now=now)
+        form = await own_form(web, request, now=now, shows_once=True)
     except ShownBefore as before:
         return shown_already(web, before.browser)
     browser, fields, signed_in = form.browser, form.fields, form.signed_in

@@ -102,7 +102,7 @@ def test_a_users_roles_are_set_and_taken_away(watchword: Commands) -> None:
     assert said.out == "alice has these roles now: clerk, reader\n"
     assert watchword.done("users", "set-roles", sub, "--role", "clerk", "--json").json["roles"] == ["clerk"]
     assert watchword.done("users", "show", "alice", "--json").json["roles"] == ["clerk"]
-    assert watchword.done("users", "set-roles", "alice").out == "alice has these roles now: none\n"
+    assert watchword.done("users", "set-roles", "alice", "--none").out == "alice has these roles now: none\n"
     assert watchword.done("users", "show", "alice", "--json").json["roles"] == []
 
 
@@ -114,6 +114,8 @@ def test_a_users_roles_are_set_and_taken_away(watchword: Commands) -> None:
         (("--roles", "clerk"), 2, "--roles"),
         (("-r", "clerk"), 2, "-r"),
         (("clerk",), 2, "clerk"),
+        ((), 2, "--none"),
+        (("--role", "clerk", "--none"), 2, "--none"),
     ],
 )
 def test_roles_that_will_not_do_take_none_away(

@@ -5,6 +5,7 @@ from tests.support.rfc import rfc
 from tests.unit.server.domain.build import ISSUER, ORDERS, STOCK, catalog, client
 
 from watchword.protocol.scope import Scope
+from watchword.server.domain import permission
 from watchword.server.domain.client import Client
 from watchword.server.domain.permission import NoSuchTarget, NothingGranted, audiences, grantable, scope_for
 
@@ -117,3 +118,13 @@ def test_scopes_of_one_api_do_not_leak_into_a_token_for_another() -> None:
         ("https://gone.example", "openid"),
     ):
         assert str(scope_for(whole, audience, catalog=catalog(), issuer=ISSUER)) == scope
+
+
+def test_what_anybody_can_make_up_is_not_kept() -> None:
+    many = Scope.parse(" ".join(f"made-up-{number}" for number in range(9)))
+    known = catalog()
+    kept = [cache.cache_info().currsize for cache in (permission._audience_of, permission._grantable)]
+    audiences(many, (), client=client(), catalog=known, issuer=ISSUER)
+    with pytest.raises(NothingGranted):
+        grantable(many, (ORDERS,), client=client(), catalog=known, roles=frozenset())
+    assert [cache.cache_info().currsize for cache in (permission._audience_of, permission._grantable)] == kept
