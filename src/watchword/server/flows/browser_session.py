@@ -42,11 +42,8 @@ async def find(parts: Parts, cookie: str | None, *, now: Instant) -> SignedIn | 
     Raises:
         StorageUnavailable: it cannot be known.
     """
-    if not cookie:
-        return None
-    async with parts.storage.read() as reading:
-        found = await reading.session_by_cookie(hash_of(cookie))
-    if found is None or not found[0].lives(user=found[1], now=now):
+    found = await _behind(parts, cookie)
+    if cookie is None or found is None or not found[0].lives(user=found[1], now=now):
         return None
     session, user = found
     if session.idle is not None and now - session.last_seen_at >= session.idle / 10:
@@ -68,11 +65,15 @@ async def held(parts: Parts, cookie: str | None) -> tuple[Session, User] | None:
     Raises:
         StorageUnavailable: it cannot be known.
     """
+    found = await _behind(parts, cookie)
+    return None if found is None or found[0].was_ended(user=found[1]) else found
+
+
+async def _behind(parts: Parts, cookie: str | None) -> tuple[Session, User] | None:
     if not cookie:
         return None
     async with parts.storage.read() as reading:
-        found = await reading.session_by_cookie(hash_of(cookie))
-    return None if found is None or found[0].was_ended(user=found[1]) else found
+        return await reading.session_by_cookie(hash_of(cookie))
 
 
 async def begin(
